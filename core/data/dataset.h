@@ -1,0 +1,84 @@
+// Data sets of cutouts, recognised by content: safetensors, FITS table OBJECTS, FITS
+// cube, directory of cubes with labels.csv. Bands u g r i z, nanomaggies per pixel, never
+// dereddened in the file. Metadata are in memory, images are read row by row.
+#ifndef ZM_DATASET_H
+#define ZM_DATASET_H
+
+#include "core/base.h"
+
+// Bits of zm_row.flags and of the flags column of predictions.
+enum {
+    ZM_FLAG_MASKED = 1u << 0,         // some pixels were not finite; they were set to 0
+    ZM_FLAG_CENTRE_MASKED = 1u << 1,  // a masked pixel lies in the aperture
+    ZM_FLAG_NOT_DEREDDENED = 1u << 2, // no E(B-V): magnitudes are not corrected
+    ZM_FLAG_BAD_MAGS = 1u << 3, // magnitudes given were not finite: replaced by aperture
+    ZM_FLAG_FAINT = 1u << 4,    // a measured flux was <= 0
+    ZM_FLAG_OUTSIDE_TRAINING = 1u << 5, // magnitudes outside the range trained on
+};
+
+typedef struct zm_row {
+    int64_t object_id;      // row number where the file has none
+    double ra_deg, dec_deg; // NaN where unknown
+    float z;                // spectroscopic redshift, NaN = unlabelled
+    float ebv;              // E(B-V) in mag, NaN = unknown
+    float mags[ZM_BANDS];   // as the file gives them, NaN where it gives none
+    int32_t label;          // class, -1 = none
+} zm_row;
+
+// What the magnitudes of a data set are; AstroMAE models record it.
+typedef enum zm_mag_kind {
+    ZM_MAG_APERTURE, // made by zm_aperture_mags (also when the file has none)
+    ZM_MAG_MODEL,
+    ZM_MAG_CMODEL,
+    ZM_MAG_PETRO,
+} zm_mag_kind;
+const char *zm_mag_kind_name(zm_mag_kind kind);
+zm_status zm_mag_kind_parse(const char *name, zm_mag_kind *out);
+
+typedef struct zm_dataset {
+    char *path;
+    const char *format; // "safetensors", "fits-table", "fits-cube", "directory"
+    uint64_t count;
+    uint32_t height, width; // pixels
+    bool has_mags, has_ids, has_mask_noise;
+    zm_mag_kind mag_kind;  // what mags are, from the file's metadata [aperture]
+    bool simulated;        // the file says that it was simulated
+    uint32_t mask_patches; // columns of mask_noise
+    zm_row *rows;          // (count)
+    uint64_t skipped;      // inputs that could not be read and are not in rows
+    struct zm_dataset_source *source;
+} zm_dataset;
+
+// Opens any of the formats. Errors name file, HDU, tensor or row; a directory with some
+// unreadable files opens with the rest (skipped > 0, each reported through log).
+//   helper   path of the zmae executable to decode compressed FITS with (it runs
+//            "helper --fits-helper"); NULL: compressed FITS is refused
+zm_status zm_dataset_open(const char *path, const char *helper, const zm_log *log,
+                          zm_dataset **out);
+void zm_dataset_close(zm_dataset **ds);
+
+// Image of one row as (ZM_BANDS, height, width) nanomaggies; non-finite pixels become 0.
+//   flags   out: ZM_FLAG_MASKED, ZM_FLAG_CENTRE_MASKED
+zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags);
+
+// mask_noise of one row, (mask_patches) values; only where has_mask_noise.
+zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise);
+
+// Writes a data set row by row: FITS binary table OBJECTS for *.fits, else safetensors.
+// The output appears only in finish.
+typedef struct zm_dataset_writer zm_dataset_writer;
+typedef struct zm_dataset_info {
+    uint64_t count;
+    uint32_t height, width;
+    bool simulated;
+    zm_mag_kind mag_kind;
+    const char *origin; // one line of provenance: program, seed, catalogue name
+} zm_dataset_info;
+zm_status zm_dataset_writer_create(const char *path, const zm_dataset_info *info,
+                                   zm_dataset_writer **out);
+zm_status zm_dataset_writer_row(zm_dataset_writer *w, const zm_row *row,
+                                const float *image);
+zm_status zm_dataset_writer_finish(zm_dataset_writer **w);
+void zm_dataset_writer_abort(zm_dataset_writer **w);
+
+#endif
