@@ -18,6 +18,9 @@ extern const double zm_extinction_per_ebv[ZM_BANDS];
 double zm_asinh_mag(double flux_nmgy, int band);
 double zm_asinh_flux(double mag, int band);
 
+// Part of pixel (row, column), counted from 0, that lies in the aperture: 0 to 1.
+double zm_aperture_weight(uint32_t height, uint32_t width, uint32_t row, uint32_t column);
+
 // Dereddened asinh magnitudes in an aperture of 3 arcsec radius round the centre of a
 // cutout (the centre of pixel (size+1)/2 in FITS counting); pixels cut by the circle
 // count by the part of a 5 x 5 sub-grid that lies inside.
@@ -25,6 +28,7 @@ double zm_asinh_flux(double mag, int band);
 //   ebv     E(B-V) in mag; NaN: not dereddened, ZM_FLAG_NOT_DEREDDENED is set
 //   mags    out, (ZM_BANDS)
 //   flags   in and out: bits of dataset.h are added
+// A pixel that is not finite counts 0 and is flagged.
 void zm_aperture_mags(const float *image, uint32_t height, uint32_t width, float ebv,
                       float mags[ZM_BANDS], uint32_t *flags);
 
