@@ -1,0 +1,90 @@
+#include "core/cli/cli.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/cli/progress.h"
+
+static volatile sig_atomic_t caught; // a handler can reach nothing but a global
+
+static void on_signal(int number)
+{
+    caught = number;
+}
+
+void zm_cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool zm_cli_stop_requested(void)
+{
+    return caught != 0;
+}
+
+int zm_cli_exit(zm_status status)
+{
+    if (status == ZM_OK || status == ZM_PENDING)
+        return 0;
+    zm_progress_break();
+    const char *detail = zm_error_detail();
+    fprintf(stderr, "zmae: %s: %s\n", status == ZM_ERR_INTERRUPTED ? "stopped" : "error",
+            *detail ? detail : zm_status_name(status));
+    if (status == ZM_ERR_INTERRUPTED && caught == SIGTERM)
+        return 143;
+    return zm_status_exit(status);
+}
+
+// user: the highest level that is written
+static void write_log(void *user, zm_log_level level, const char *message)
+{
+    const zm_log_level *highest = user;
+    if (level > *highest)
+        return;
+    zm_progress_break();
+    fprintf(stderr, "zmae: %s%s\n", level == ZM_LOG_WARN ? "warning: " : "", message);
+}
+
+zm_log zm_cli_log(const zm_common *common)
+{
+    static zm_log_level info = ZM_LOG_INFO, debug = ZM_LOG_DEBUG; // only read
+    if (common->quiet)
+        return (zm_log){0};
+    return (zm_log){write_log, common->verbose ? &debug : &info};
+}
+
+static const char *cache_dir(char *out, size_t size)
+{
+    const char *base = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    int n = -1;
+    if (base && base[0] == '/')
+        n = snprintf(out, size, "%s/zmae", base);
+    else if (home && home[0] == '/')
+        n = snprintf(out, size, "%s/.cache/zmae", home);
+    return n > 0 && (size_t)n < size ? out : NULL;
+}
+
+zm_status zm_cli_open_gpu(const zm_common *common, zm_gpu **out)
+{
+    char cache[4096];
+    const zm_gpu_params params = {.threads = common->threads,
+                                  .cache_dir = cache_dir(cache, sizeof cache),
+                                  .log = zm_cli_log(common)};
+    return zm_gpu_open(common->device, &params, out);
+}
+
+const char *zm_cli_helper(void)
+{
+    static char path[4096]; // filled once, the same for the whole process
+    if (!path[0]) {
+        const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+        path[n > 0 ? n : 0] = '\0';
+    }
+    return path[0] ? path : NULL;
+}
