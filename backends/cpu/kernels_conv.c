@@ -1,0 +1,178 @@
+// Convolution as a matrix product (im2col) and pooling, on (batch, height, width,
+// channels).
+#include <stdbool.h>
+
+#include "backends/cpu/cpu_kernels.h"
+#include "backends/cpu/reduce.h"
+#include "backends/cpu/span.h"
+
+// Position of a pixel, and of the pixel dy rows down and dx columns right of it.
+typedef struct pixel {
+    size_t b, y, x;
+} pixel;
+
+static pixel pixel_at(size_t i, size_t height, size_t width)
+{
+    return (pixel){i / (height * width), i / width % height, i % width};
+}
+
+// Number of the pixel (y + dy, x + dx) in *out; false outside of the image.
+static bool neighbour(pixel p, size_t height, size_t width, ptrdiff_t dy, ptrdiff_t dx,
+                      size_t *out)
+{
+    const size_t y = p.y + (size_t)dy, x = p.x + (size_t)dx; // below 0 wraps to huge
+    *out = (p.b * height + y) * width + x;
+    return y < height && x < width;
+}
+
+// x -> y (batch height width, channels kernel^2) in (c, ky, kx) order, zero padding
+// (kernel - 1) / 2
+void ZM_CPU(im2col_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_im2col_fwd *p = call->params;
+    const real *x = call->bind[0];
+    const size_t taps = (size_t)p->kernel * p->kernel, cols = p->channels * taps;
+    const ptrdiff_t pad = ((ptrdiff_t)p->kernel - 1) / 2;
+    for (zm_span s = zm_span_at(begin, end, cols); s.first < s.last;
+         s = zm_span_next(s, end, cols)) {
+        const pixel at = pixel_at(s.row, p->height, p->width);
+        real *restrict y = (real *)call->bind[1] + s.row * cols;
+        for (size_t t = 0; t < taps; t++) {
+            size_t from;
+            const bool inside =
+                neighbour(at, p->height, p->width, (ptrdiff_t)(t / p->kernel) - pad,
+                          (ptrdiff_t)(t % p->kernel) - pad, &from);
+            const real *restrict xt = inside ? x + from * p->channels : NULL;
+            const size_t first = s.first / taps + (s.first % taps > t);
+            const size_t last = s.last / taps + (s.last % taps > t);
+            for (size_t c = first; c < last; c++)
+                y[c * taps + t] = inside ? xt[c] : 0;
+        }
+    }
+}
+
+// dy -> dx[b, y, x, c] = sum over taps of dy of the pixel whose window has it there
+void ZM_CPU(im2col_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_im2col_bwd *p = call->params;
+    const real *dy = call->bind[0];
+    const size_t channels = p->channels, taps = (size_t)p->kernel * p->kernel;
+    const ptrdiff_t pad = ((ptrdiff_t)p->kernel - 1) / 2;
+    for (zm_span s = zm_span_at(begin, end, channels); s.first < s.last;
+         s = zm_span_next(s, end, channels)) {
+        const pixel at = pixel_at(s.row, p->height, p->width);
+        real *dx = (real *)call->bind[1] + s.row * channels;
+        for (size_t c0 = s.first; c0 < s.last; c0 += ZM_COLUMN_BLOCK) {
+            const size_t n =
+                s.last - c0 < ZM_COLUMN_BLOCK ? s.last - c0 : ZM_COLUMN_BLOCK;
+            real sum[ZM_COLUMN_BLOCK] = {0};
+            for (size_t t = 0; t < taps; t++) {
+                size_t from;
+                if (!neighbour(at, p->height, p->width, pad - (ptrdiff_t)(t / p->kernel),
+                               pad - (ptrdiff_t)(t % p->kernel), &from))
+                    continue;
+                const real *restrict d = dy + (from * channels + c0) * taps + t;
+                for (size_t c = 0; c < n; c++)
+                    sum[c] += d[c * taps];
+            }
+            for (size_t c = 0; c < n; c++)
+                dx[c0 + c] = p->accumulate ? dx[c0 + c] + sum[c] : sum[c];
+        }
+    }
+}
+
+// x -> y (batch, height / 2, width / 2, channels) = mean of 2 x 2
+void ZM_CPU(avgpool_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_avgpool_fwd *p = call->params;
+    const size_t channels = p->channels, line = p->width * channels;
+    for (zm_span s = zm_span_at(begin, end, channels); s.first < s.last;
+         s = zm_span_next(s, end, channels)) {
+        const pixel at = pixel_at(s.row, p->height / 2, p->width / 2);
+        const real *restrict x = (const real *)call->bind[0] +
+                                 (at.b * p->height + 2 * at.y) * line +
+                                 2 * at.x * channels;
+        real *restrict y = (real *)call->bind[1] + s.row * channels;
+        for (size_t c = s.first; c < s.last; c++)
+            y[c] = ((x[c] + x[c + channels]) + (x[c + line] + x[c + line + channels])) *
+                   (real)0.25;
+    }
+}
+
+// dy -> dx = dy of the 2 x 2 block / 4
+void ZM_CPU(avgpool_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_avgpool_bwd *p = call->params;
+    const size_t channels = p->channels;
+    for (zm_span s = zm_span_at(begin, end, channels); s.first < s.last;
+         s = zm_span_next(s, end, channels)) {
+        const pixel at = pixel_at(s.row, p->height, p->width);
+        const size_t from =
+            (at.b * (p->height / 2) + at.y / 2) * (p->width / 2) + at.x / 2;
+        const real *restrict dy = (const real *)call->bind[0] + from * channels;
+        real *restrict dx = (real *)call->bind[1] + s.row * channels;
+        for (size_t c = s.first; c < s.last; c++) {
+            const real g = dy[c] * (real)0.25;
+            dx[c] = p->accumulate ? dx[c] + g : g;
+        }
+    }
+}
+
+// x -> y = maximum of 3 x 3, which (u32) = its tap 0..8, the first in row order
+void ZM_CPU(maxpool_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_maxpool_fwd *p = call->params;
+    const real *x = call->bind[0];
+    const size_t channels = p->channels;
+    for (zm_span s = zm_span_at(begin, end, channels); s.first < s.last;
+         s = zm_span_next(s, end, channels)) {
+        const pixel at = pixel_at(s.row, p->height, p->width);
+        real *restrict y = (real *)call->bind[1] + s.row * channels;
+        uint32_t *restrict which = (uint32_t *)call->bind[2] + s.row * channels;
+        bool found = false;
+        for (uint32_t t = 0; t < 9; t++) {
+            size_t from;
+            if (!neighbour(at, p->height, p->width, (ptrdiff_t)(t / 3) - 1,
+                           (ptrdiff_t)(t % 3) - 1, &from))
+                continue;
+            const real *restrict xt = x + from * channels;
+            for (size_t c = s.first; c < s.last; c++) {
+                const bool larger = !found || xt[c] > y[c];
+                y[c] = larger ? xt[c] : y[c];
+                which[c] = larger ? t : which[c];
+            }
+            found = true;
+        }
+    }
+}
+
+// dy, which -> dx = sum of dy of the windows whose maximum this element was
+void ZM_CPU(maxpool_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_maxpool_bwd *p = call->params;
+    const real *dy = call->bind[0];
+    const uint32_t *which = call->bind[1];
+    const size_t channels = p->channels;
+    for (zm_span s = zm_span_at(begin, end, channels); s.first < s.last;
+         s = zm_span_next(s, end, channels)) {
+        const pixel at = pixel_at(s.row, p->height, p->width);
+        real *dx = (real *)call->bind[2] + s.row * channels;
+        for (size_t c0 = s.first; c0 < s.last; c0 += ZM_COLUMN_BLOCK) {
+            const size_t n =
+                s.last - c0 < ZM_COLUMN_BLOCK ? s.last - c0 : ZM_COLUMN_BLOCK;
+            real sum[ZM_COLUMN_BLOCK] = {0};
+            for (uint32_t t = 0; t < 9; t++) {
+                size_t from;
+                if (!neighbour(at, p->height, p->width, 1 - (ptrdiff_t)(t / 3),
+                               1 - (ptrdiff_t)(t % 3), &from))
+                    continue;
+                const real *restrict d = dy + from * channels + c0;
+                const uint32_t *restrict w = which + from * channels + c0;
+                for (size_t c = 0; c < n; c++)
+                    sum[c] += w[c] == t ? d[c] : 0;
+            }
+            for (size_t c = 0; c < n; c++)
+                dx[c0 + c] = p->accumulate ? dx[c0 + c] + sum[c] : sum[c];
+        }
+    }
+}
