@@ -3,8 +3,8 @@
 // A zm_gpu is one device of one backend (cpu, vulkan, later webgpu). Work is queued in
 // one order; a run sees every earlier write. Rules for callers, checked once in gpu.c for
 // all backends, so that a mistake that only one device would notice fails everywhere:
-//   - a slice starts at a multiple of caps.align, its size is a multiple of 4, at most
-//     caps.max_binding;
+//   - a slice starts at a multiple of caps.align, its size is a multiple of 4; one that a
+//     dispatch binds is at most caps.max_binding;
 //   - the bindings of a dispatch do not overlap unless both are only read;
 //   - only zm_gpu_wait and the destroys wait.
 // A failed call leaves everything usable; a lost device (ZM_ERR_LOST) is final and every

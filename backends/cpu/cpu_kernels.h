@@ -19,10 +19,14 @@ typedef float real;
 #define ZM_CPU_PASTE(name, suffix)  ZM_CPU_PASTE2(name, suffix)
 #define ZM_CPU(name)                ZM_CPU_PASTE(name, ZM_CPU_SUFFIX)
 
+// Bytes of working memory that each thread has for itself.
+enum { ZM_CPU_SCRATCH = 2 << 20 };
+
 typedef struct zm_cpu_call {
     void *bind[8]; // start of each slice
     const void *params;
     uint32_t extent[2];
+    void *scratch; // ZM_CPU_SCRATCH bytes of this thread, 64-byte aligned, any contents
 } zm_cpu_call;
 
 // A twin computes the outputs (ZM_ELEMENTS), rows (ZM_ROWS) or tiles (ZM_TILES, row-major
