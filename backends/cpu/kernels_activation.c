@@ -31,12 +31,12 @@ void ZM_CPU(act_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
     }
 }
 
-// dy, x -> dx = dy act'(x)
+// x, dy -> dx = dy act'(x)
 // gelu' = Phi(x) + x phi(x); silu' = s (1 + x (1 - s)); relu' (0) = 0
 void ZM_CPU(act_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_act_bwd *p = call->params;
-    const real *restrict dy = call->bind[0], *restrict x = call->bind[1];
+    const real *restrict x = call->bind[0], *restrict dy = call->bind[1];
     real *restrict dx = call->bind[2];
     switch (p->kind) {
     case ZM_ACT_RELU:

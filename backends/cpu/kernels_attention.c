@@ -133,7 +133,7 @@ void ZM_CPU(attention_scores_fwd)(const zm_cpu_call *call, uint32_t begin, uint3
     }
 }
 
-// do, qkv, p -> ds = p (dp - sum over j of dp p), dp_ij = do_i . v_j
+// qkv, p, do -> ds = p (dp - sum over j of dp p), dp_ij = do_i . v_j
 void ZM_CPU(attention_scores_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_attention_scores_bwd *p = call->params;
@@ -143,10 +143,10 @@ void ZM_CPU(attention_scores_bwd)(const zm_cpu_call *call, uint32_t begin, uint3
          s = zm_span_next(s, end, tokens)) {
         const size_t b = s.row / heads, h = s.row % heads, m = s.last - s.first;
         const size_t at = (s.row * tokens + s.first) * tokens;
-        const real *dy = (const real *)call->bind[0] + b * tokens * width + h * dim;
+        const real *dy = (const real *)call->bind[2] + b * tokens * width + h * dim;
         const real *v =
-            (const real *)call->bind[1] + b * tokens * row + 2 * width + h * dim;
-        const real *probability = (const real *)call->bind[2] + at;
+            (const real *)call->bind[0] + b * tokens * row + 2 * width + h * dim;
+        const real *probability = (const real *)call->bind[1] + at;
         real *ds = (real *)call->bind[3] + at;
         multiply((matrix){dy + s.first * width, width, 1}, (matrix){v, 1, row}, m, tokens,
                  dim, 1, false, ds, tokens);
@@ -182,7 +182,7 @@ static size_t block_size(block k)
     return k.rows * (k.last - k.first);
 }
 
-// p, qkv -> o (batch, tokens, heads, dim) = sum over j of p_ij v_j
+// qkv, p -> o (batch, tokens, heads, dim) = sum over j of p_ij v_j
 void ZM_CPU(attention_apply_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_attention_apply_fwd *p = call->params;
@@ -191,12 +191,12 @@ void ZM_CPU(attention_apply_fwd)(const zm_cpu_call *call, uint32_t begin, uint32
     block k;
     for (size_t i = begin; i < end; i += block_size(k)) {
         k = block_at(i, end, tokens, width);
-        const real *v = (const real *)call->bind[1] + k.batch * tokens * row + 2 * width;
+        const real *v = (const real *)call->bind[0] + k.batch * tokens * row + 2 * width;
         real *o = (real *)call->bind[2] + (k.batch * tokens + k.row) * width;
         for (size_t h = k.first / dim; h * dim < k.last; h++) {
             const size_t first = h * dim > k.first ? h * dim : k.first;
             const size_t last = (h + 1) * dim < k.last ? (h + 1) * dim : k.last;
-            const real *probability = (const real *)call->bind[0] +
+            const real *probability = (const real *)call->bind[1] +
                                       ((k.batch * heads + h) * tokens + k.row) * tokens;
             multiply((matrix){probability, tokens, 1}, (matrix){v + first, row, 1},
                      k.rows, last - first, tokens, 1, false, o + first, width);
@@ -204,7 +204,7 @@ void ZM_CPU(attention_apply_fwd)(const zm_cpu_call *call, uint32_t begin, uint32
     }
 }
 
-// do, qkv, p, ds -> dqkv: dq_i = scale sum_j ds_ij k_j, dk_j = scale sum_i ds_ij q_i,
+// qkv, p, ds, do -> dqkv: dq_i = scale sum_j ds_ij k_j, dk_j = scale sum_i ds_ij q_i,
 // dv_j = sum_i p_ij do_i
 void ZM_CPU(attention_apply_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
@@ -215,8 +215,8 @@ void ZM_CPU(attention_apply_bwd)(const zm_cpu_call *call, uint32_t begin, uint32
     block k;
     for (size_t i = begin; i < end; i += block_size(k)) {
         k = block_at(i, end, tokens, row);
-        const real *dy = (const real *)call->bind[0] + k.batch * tokens * width;
-        const real *qkv = (const real *)call->bind[1] + k.batch * tokens * row;
+        const real *dy = (const real *)call->bind[3] + k.batch * tokens * width;
+        const real *qkv = (const real *)call->bind[0] + k.batch * tokens * row;
         real *dqkv = (real *)call->bind[4] + (k.batch * tokens + k.row) * row;
         for (size_t g = k.first / dim; g * dim < k.last; g++) { // head of q, of k, of v
             const size_t part = g / heads, h = g % heads;
@@ -224,8 +224,8 @@ void ZM_CPU(attention_apply_bwd)(const zm_cpu_call *call, uint32_t begin, uint32
             const size_t last = (g + 1) * dim < k.last ? (g + 1) * dim : k.last;
             const size_t within = first - part * width; // column of q, k, v or do
             const size_t square = (k.batch * heads + h) * tokens * tokens;
-            const real *probability = (const real *)call->bind[2] + square;
-            const real *ds = (const real *)call->bind[3] + square;
+            const real *probability = (const real *)call->bind[1] + square;
+            const real *ds = (const real *)call->bind[2] + square;
             const matrix a = part == 0   ? (matrix){ds + k.row * tokens, tokens, 1}
                              : part == 1 ? (matrix){ds + k.row, 1, tokens}
                                          : (matrix){probability + k.row, 1, tokens};

@@ -1,5 +1,7 @@
 // Patches, masks and token sequences.
 
+#include <stdbool.h>
+
 #include "backends/cpu/cpu_kernels.h"
 #include "backends/cpu/reduce.h"
 #include "backends/cpu/span.h"
@@ -184,20 +186,21 @@ void ZM_CPU(tokens_mean_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t e
     }
 }
 
-// dy -> dx = dy / (tokens - begin) for tokens from begin on, 0 before
+// dy -> dx = dy / (tokens - begin) for tokens from begin on, 0 before (all of them when
+// begin = tokens)
 void ZM_CPU(tokens_mean_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_tokens_mean_bwd *p = call->params;
     const size_t cols = p->cols;
-    const real share = 1 / (real)(p->tokens - p->begin);
+    const real share = p->begin < p->tokens ? 1 / (real)(p->tokens - p->begin) : 0;
     for (zm_span s = zm_span_at(begin, end, cols); s.first < s.last;
          s = zm_span_next(s, end, cols)) {
         const size_t b = s.row / p->tokens;
+        const bool own = s.row % p->tokens >= p->begin;
         const real *restrict dy = (const real *)call->bind[0] + b * cols;
         real *restrict dx = (real *)call->bind[1] + s.row * cols;
-        const real factor = s.row % p->tokens < p->begin ? 0 : share;
         for (size_t c = s.first; c < s.last; c++) {
-            const real g = dy[c] * factor;
+            const real g = own ? dy[c] * share : 0;
             dx[c] = p->accumulate ? dx[c] + g : g;
         }
     }
