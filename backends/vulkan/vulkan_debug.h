@@ -1,0 +1,23 @@
+// For tests: the count of validation messages, and bugs that the validation gate must
+// find. Nothing here is for programs.
+#ifndef ZM_VULKAN_DEBUG_H
+#define ZM_VULKAN_DEBUG_H
+
+#include "core/gpu.h"
+
+// Messages (warnings and errors) of the validation layer so far. Work must have been
+// waited for; GPU-assisted findings come with the submit.
+uint32_t zm_vulkan_validation_messages(const zm_gpu *gpu);
+
+enum {
+    ZM_VULKAN_SEED_PROGRAM_BARRIER = 1, // programs have no barriers between dispatches
+    ZM_VULKAN_SEED_QUEUE_BARRIER = 2,   // nor single runs, uploads and reads
+    ZM_VULKAN_SEED_SHORT_BINDING = 4,   // descriptors cover half of their slice
+};
+void zm_vulkan_seed_bugs(zm_gpu *gpu, uint32_t bugs);
+
+// Puts other SPIR-V in place of a kernel that was not used yet; words must outlive gpu.
+void zm_vulkan_replace_shader(zm_gpu *gpu, zm_kernel kernel, const uint32_t *words,
+                              size_t size_bytes);
+
+#endif
