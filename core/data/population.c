@@ -26,6 +26,10 @@
 // Blanton et al. 2003, r band, h = 0.7.
 #define SCHECHTER_M     (-21.21)
 #define SCHECHTER_ALPHA (-1.05)
+#define EVOLUTION_MAG   1.6 // brightening per unit redshift, the same source
+
+// Magnitudes per unit redshift: enough to place the limit of a selection.
+#define MEAN_K_CORRECTION 1.1
 
 // The two selections, and the part of the rows that follow the deeper one.
 static const double r_limits[2] = {17.8, 19.6};
@@ -80,6 +84,12 @@ static double kpc_per_arcsec(const zm_population *p, double z)
     return comoving_mpc(p, z) / (1.0 + z) * 1000.0 * PI / (180.0 * 3600.0);
 }
 
+// Faintest absolute magnitude (today's, without evolution) that a limit lets in.
+static double faintest_mag(const zm_population *p, double r_limit, double z)
+{
+    return r_limit - distance_modulus(p, z) - (MEAN_K_CORRECTION - EVOLUTION_MAG) * z;
+}
+
 static void fill_tables(zm_population *p)
 {
     for (int i = 1; i <= Z_GRID; i++) {
@@ -99,8 +109,7 @@ static void fill_tables(zm_population *p)
         for (int i = 1; i <= Z_GRID; i++) {
             const double z = ((double)i - 0.5) * Z_STEP;
             const double d = comoving_mpc(p, z);
-            // The mean K-correction is enough to place the limit.
-            const double faintest = r_limits[s] - distance_modulus(p, z) - 1.1 * z;
+            const double faintest = faintest_mag(p, r_limits[s], z);
             const double shell =
                 d * d * (p->distance_mpc[i] - p->distance_mpc[i - 1]) *
                 interpolate(p->brighter, M_GRID, (faintest - M_BRIGHT) / M_STEP);
@@ -234,7 +243,7 @@ static void draw_mixtures(zm_rng *rng, double abs_mag, bool early, double disc_q
     const double poor = clamp(0.5 + 0.35 * (abs_mag + 19.3), 0.0, 1.0);
     const double width = 70.0 * exp(draw_normal(rng, 0.0, 0.4));
     double young = 0.33 * exp(0.16 * (abs_mag + 20.3) + draw_normal(rng, 0.0, 0.45));
-    double middle = draw_between(rng, 0.15, 0.45);
+    double middle = draw_between(rng, 0.05, 0.3);
     double dust = fabs(draw_normal(rng, 0.35, 0.25)) * (1.6 - disc_q) *
                   clamp(1.0 - 0.3 * (abs_mag + 20.5), 0.2, 1.4);
     if (early) {
@@ -262,6 +271,15 @@ static void draw_mixtures(zm_rng *rng, double abs_mag, bool early, double disc_q
     }
 }
 
+// Empirical: brings the median colours of the mixtures at redshifts 0.05 to 0.2 to those
+// of 10,000 SDSS main-sample galaxies (kcorrect's test table), to which the templates are
+// 0.03 mag too blue in r-i and i-z, 0.06 mag in u-g.
+static double template_correction(double rest_a)
+{
+    return pow(fmax(rest_a, 6000.0) / 6000.0, 0.15) *
+           pow(fmin(rest_a, 4000.0) / 4000.0, 0.4);
+}
+
 // Flux of a mixture. The metallicity tilt is a power of the wavelength.
 static double mixture_flux(const zm_population *p, const mixture *mix, double tilt,
                            double z, int band)
@@ -271,7 +289,8 @@ static double mixture_flux(const zm_population *p, const mixture *mix, double ti
     for (int k = 0; k < ZM_SED_COUNT; k++)
         if (mix->light[k] > 0.0)
             sum += mix->light[k] * zm_sed_flux(p->sed, (zm_sed_kind)k, z, band);
-    return sum * zm_sed_dust(mix->dust_a_v_mag, rest_a) * pow(rest_a / 5500.0, tilt);
+    return sum * zm_sed_dust(mix->dust_a_v_mag, rest_a) * pow(rest_a / 5500.0, tilt) *
+           template_correction(rest_a);
 }
 
 static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
@@ -279,8 +298,7 @@ static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
     const int deep = zm_rng_double(rng) < DEEP_PART;
     const double *cdf = p->cumulative_z[deep];
     const double z = Z_STEP * find_place(cdf, Z_GRID, zm_rng_double(rng) * cdf[Z_GRID]);
-    const double modulus = distance_modulus(p, z);
-    const double faintest = r_limits[deep] - modulus - 1.1 * z;
+    const double faintest = faintest_mag(p, r_limits[deep], z);
     const double brighter =
         interpolate(p->brighter, M_GRID, (faintest - M_BRIGHT) / M_STEP);
     const double abs_mag = M_BRIGHT + M_STEP * find_place(p->brighter, M_GRID,
@@ -294,13 +312,14 @@ static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
     const double knots = early ? 0.0 : draw_between(rng, 0.0, 0.2);
     const double part[ZM_PARTS] = {bulge, (1.0 - bulge) * (1.0 - knots),
                                    (1.0 - bulge) * knots};
-    const double tilt = 0.12 * (-20.8 - abs_mag) + draw_normal(rng, 0.05, 0.1);
+    const double tilt = 0.12 * (-21.2 - abs_mag) + draw_normal(rng, -0.05, 0.1);
     g->z = (float)z;
     g->ebv = (float)zm_sky_draw_ebv(rng);
     double rest_r = 0.0;
     for (int k = 0; k < ZM_PARTS; k++)
         rest_r += part[k] * mixture_flux(p, &mix[k], tilt, 0.0, R_BAND);
-    const double scale = pow(10.0, 0.4 * (22.5 - abs_mag - modulus)) / rest_r;
+    const double seen_mag = abs_mag - EVOLUTION_MAG * z + distance_modulus(p, z);
+    const double scale = pow(10.0, 0.4 * (22.5 - seen_mag)) / rest_r;
     for (int k = 0; k < ZM_PARTS; k++)
         for (int b = 0; b < ZM_BANDS; b++)
             g->flux_nmgy[k][b] = scale * part[k] * mixture_flux(p, &mix[k], tilt, z, b) *
