@@ -102,7 +102,7 @@ zm_mae_out zm_mae_forward(zm_tape *tape, const zm_params *ps, const zm_mae *m,
         out.target = zm_patch_norm(tape, out.target, 1e-6f);
     const float hidden = (float)((uint64_t)batch * (patches - visible));
     out.loss = zm_squared_error(tape, out.pred, out.target, out.mask.hidden,
-                                1.0f / hidden, grad_scale);
+                                1.0f / hidden, grad_scale, &out.errors);
     zm_tape_keep(tape, out.mask.hidden);
     zm_tape_keep(tape, out.target);
     zm_tape_keep(tape, out.pred);

@@ -26,6 +26,7 @@ typedef struct zm_mae_out {
     zm_mask mask;      // its tensors are kept
     zm_tensor *target; // (B, patches, P * P * F), each patch (row, column, band); kept
     zm_tensor *pred;   // the same shape; kept
+    zm_tensor *errors; // (B * patches), mean squared error of each, 0 where visible; kept
     zm_tensor *loss;   // (1), mean over hidden patches of the mean squared error; kept
 } zm_mae_out;
 

@@ -160,18 +160,28 @@ static zm_status transfer(zm_gpu *gpu, zm_buf *buf, uint64_t count, const float 
     return st;
 }
 
+zm_status zm_arena_upload(zm_gpu *gpu, zm_buf *buf, uint64_t count, const float *host)
+{
+    return transfer(gpu, buf, count, host, NULL);
+}
+
+zm_status zm_arena_download(zm_gpu *gpu, zm_buf *buf, uint64_t count, float *host)
+{
+    return transfer(gpu, buf, count, NULL, host);
+}
+
 zm_status zm_params_upload(zm_params *params, const float *host)
 {
-    ZM_TRY(transfer(params->gpu, params->weight_buf, params->weights, host, NULL));
-    return transfer(params->gpu, params->statistic_buf, params->statistics,
-                    host + params->weights, NULL);
+    ZM_TRY(zm_arena_upload(params->gpu, params->weight_buf, params->weights, host));
+    return zm_arena_upload(params->gpu, params->statistic_buf, params->statistics,
+                           host + params->weights);
 }
 
 zm_status zm_params_download(zm_params *params, float *host)
 {
-    ZM_TRY(transfer(params->gpu, params->weight_buf, params->weights, NULL, host));
-    return transfer(params->gpu, params->statistic_buf, params->statistics, NULL,
-                    host + params->weights);
+    ZM_TRY(zm_arena_download(params->gpu, params->weight_buf, params->weights, host));
+    return zm_arena_download(params->gpu, params->statistic_buf, params->statistics,
+                             host + params->weights);
 }
 
 float *zm_params_host_at(const zm_params *params, const zm_param_name *name, float *host)

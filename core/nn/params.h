@@ -85,6 +85,10 @@ uint64_t zm_params_host_count(const zm_params *params);
 zm_status zm_params_upload(zm_params *params, const float *host);
 zm_status zm_params_download(zm_params *params, float *host); // waits
 
+// count reals between host f32 and a device buffer, in pieces that every device binds.
+zm_status zm_arena_upload(zm_gpu *gpu, zm_buf *buf, uint64_t count, const float *host);
+zm_status zm_arena_download(zm_gpu *gpu, zm_buf *buf, uint64_t count, float *host);
+
 // Draws every named value afresh from (seed, name).
 void zm_params_draw(const zm_params *params, uint64_t seed, float *host);
 

@@ -14,7 +14,8 @@ static void squared_error_backward(zm_tape *tape, const zm_op *op)
 }
 
 zm_tensor *zm_squared_error(zm_tape *tape, zm_tensor *pred, zm_tensor *target,
-                            zm_tensor *weight, float scale, float grad_scale)
+                            zm_tensor *weight, float scale, float grad_scale,
+                            zm_tensor **each)
 {
     if (!zm_tape_ok(tape) || !pred || !target || !weight)
         return NULL;
@@ -26,16 +27,20 @@ zm_tensor *zm_squared_error(zm_tape *tape, zm_tensor *pred, zm_tensor *target,
                     "squared error: prediction %s, target %s",
                     zm_tensor_shape_text(pred, a), zm_tensor_shape_text(target, b)))
         return NULL;
-    zm_tensor *each = op_temp(tape, rows, 0, 0, 0), *loss = op_temp(tape, 1, 0, 0, 0);
-    if (!each || !loss)
+    zm_tensor *errors = op_temp(tape, rows, 0, 0, 0), *loss = op_temp(tape, 1, 0, 0, 0);
+    if (!errors || !loss)
         return NULL;
     const struct zm_params_sqerr_fwd p = {rows, cols};
-    zm_tensor *const bind[] = {pred, target, weight, each};
+    zm_tensor *const bind[] = {pred, target, weight, errors};
     zm_tape_emit(tape, ZM_KERNEL_sqerr_fwd, rows, 1, bind, &p);
     const struct zm_params_sum q = {rows, scale, 0};
-    zm_tensor *const total[] = {each, loss};
+    zm_tensor *const total[] = {errors, loss};
     zm_tape_emit(tape, ZM_KERNEL_sum, 1, 1, total, &q);
     zm_tape_keep(tape, loss);
+    if (each) {
+        zm_tape_keep(tape, errors);
+        *each = errors;
+    }
     const zm_op op = {.backward = squared_error_backward,
                       .t = {pred, target, weight},
                       .f = {scale * grad_scale}};

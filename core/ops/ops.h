@@ -113,9 +113,11 @@ zm_tensor *zm_maxpool3(zm_tape *tape, zm_tensor *x); // 3 x 3, stride 1, padding
 //   pred, target (..., cols); weight (rows)
 // With weight = hidden and scale = 1 / hidden patches this is MAE's loss, with weight 1
 // and scale 1 / B torch.nn.MSELoss.
-// grad_scale multiplies the gradient only (1 / accumulated micro-batches).
+// grad_scale multiplies the gradient only (1 / accumulated micro-batches). each, where
+// not NULL, receives the weighted errors of the rows (rows), kept.
 zm_tensor *zm_squared_error(zm_tape *tape, zm_tensor *pred, zm_tensor *target,
-                            zm_tensor *weight, float scale, float grad_scale);
+                            zm_tensor *weight, float scale, float grad_scale,
+                            zm_tensor **each);
 
 // Input pipeline: centre crop, flips, rotations, stretch, noise, all on the device.
 typedef struct zm_augment_args {

@@ -1,0 +1,250 @@
+#include "core/train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "core/io/safetensors.h"
+
+static const char *const blocks[] = {"weights", "m", "v"};
+enum { BLOCKS = 3 };
+
+// Steps of the checkpoints in a directory, newest first.
+static zm_status list_steps(const char *dir, uint64_t **out, size_t *count)
+{
+    *out = NULL;
+    *count = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT ? ZM_OK
+                               : ZM_FAIL(ZM_ERR_IO, "%s: %s", dir, strerror(errno));
+    zm_status st = ZM_OK;
+    size_t capacity = 0;
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        uint64_t step;
+        int end = 0;
+        if (sscanf(e->d_name, "step-%" SCNu64 ".ckpt%n", &step, &end) != 1 || end == 0 ||
+            e->d_name[end] != '\0')
+            continue;
+        if (*count == capacity) {
+            capacity = capacity ? 2 * capacity : 16;
+            uint64_t *grown = realloc(*out, capacity * sizeof *grown);
+            if (!grown) {
+                st = ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to list it", dir);
+                break;
+            }
+            *out = grown;
+        }
+        size_t at = (*count)++;
+        for (; at > 0 && (*out)[at - 1] < step; at--)
+            (*out)[at] = (*out)[at - 1];
+        (*out)[at] = step;
+    }
+    closedir(d);
+    return st;
+}
+
+static char *path_of(const char *dir, uint64_t step)
+{
+    const size_t size = strlen(dir) + 40;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/step-%" PRIu64 ".ckpt", dir, step);
+    return path;
+}
+
+bool zm_checkpoint_any(const char *dir)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    const zm_status st = list_steps(dir, &steps, &count);
+    free(steps);
+    return st != ZM_OK || count > 0;
+}
+
+static void remove_old(const char *dir)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    if (list_steps(dir, &steps, &count) == ZM_OK)
+        for (size_t i = ZM_CHECKPOINT_KEEP; i < count; i++) {
+            char *path = path_of(dir, steps[i]);
+            if (path)
+                remove(path);
+            free(path);
+        }
+    free(steps);
+}
+
+static zm_status meta_u64(zm_st_writer *w, const char *key, const char *format,
+                          uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, format, value);
+    return zm_st_writer_meta(w, key, text);
+}
+
+static zm_status write_all(zm_st_writer *w, const float *const data[BLOCKS],
+                           const uint64_t counts[BLOCKS], const zm_run_state *state)
+{
+    char best[40];
+    snprintf(best, sizeof best, "%a", state->best_loss);
+    ZM_TRY(zm_st_writer_meta(w, "zmae_checkpoint", "1"));
+    ZM_TRY(meta_u64(w, "step", "%" PRIu64, state->step));
+    ZM_TRY(meta_u64(w, "best_step", "%" PRIu64, state->best_step));
+    ZM_TRY(meta_u64(w, "micro_batch", "%" PRIu64, state->micro_batch));
+    ZM_TRY(zm_st_writer_meta(w, "best_loss", best));
+    ZM_TRY(zm_st_writer_meta(w, "config", state->config));
+    for (int i = 0; i < BLOCKS; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "xxh64.%s", blocks[i]);
+        ZM_TRY(meta_u64(w, key, "%016" PRIx64,
+                        XXH64(data[i], counts[i] * sizeof(float), 0)));
+        ZM_TRY(zm_st_writer_declare(w, blocks[i], ZM_ST_F32, 1, &counts[i]));
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        ZM_TRY(zm_st_writer_data(w, data[i], counts[i] * sizeof(float)));
+    return ZM_OK;
+}
+
+zm_status zm_checkpoint_save(const char *dir, zm_trainer *trainer, zm_model *model,
+                             const zm_run_state *state)
+{
+    const zm_params *ps = &model->params;
+    const uint64_t counts[BLOCKS] = {zm_params_host_count(ps), ps->weights, ps->weights};
+    float *m = zm_calloc(ps->weights, sizeof *m), *v = zm_calloc(ps->weights, sizeof *v);
+    char *path = path_of(dir, state->step);
+    zm_st_writer *w = NULL;
+    zm_status st = ZM_OK;
+    if (!m || !v || !path)
+        st = ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a checkpoint", dir);
+    if (st == ZM_OK)
+        st = zm_trainer_save(trainer, m, v);
+    if (st == ZM_OK)
+        st = zm_st_writer_create(path, &w);
+    if (st == ZM_OK) {
+        const float *const data[BLOCKS] = {model->host, m, v};
+        st = write_all(w, data, counts, state);
+        if (st == ZM_OK)
+            st = zm_st_writer_finish(&w);
+        else
+            zm_st_writer_abort(&w);
+    }
+    if (st == ZM_OK)
+        remove_old(dir);
+    free(m);
+    free(v);
+    free(path);
+    return st;
+}
+
+static zm_status meta_text(const zm_safetensors *st, const char *key, const char **out)
+{
+    *out = zm_safetensors_meta(st, key);
+    return *out ? ZM_OK
+                : ZM_FAIL(ZM_ERR_FORMAT, "%s: not a checkpoint: no \"%s\"",
+                          zm_safetensors_path(st), key);
+}
+
+static zm_status read_block(const zm_safetensors *st, int block, float **out,
+                            uint64_t *count)
+{
+    char key[32];
+    const char *want;
+    const char *path = zm_safetensors_path(st);
+    snprintf(key, sizeof key, "xxh64.%s", blocks[block]);
+    ZM_TRY(meta_text(st, key, &want));
+    const zm_st_entry *e = zm_safetensors_find(st, blocks[block]);
+    if (!e || e->dtype != ZM_ST_F32 || e->rank != 1)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no block \"%s\"", path, blocks[block]);
+    *count = e->count;
+    *out = zm_calloc(e->count, sizeof **out);
+    if (!*out)
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to read it", path);
+    ZM_TRY(zm_safetensors_read_f32(st, e, 0, e->count, *out));
+    char have[20];
+    snprintf(have, sizeof have, "%016" PRIx64,
+             (uint64_t)XXH64(*out, e->count * sizeof(float), 0));
+    if (strcmp(have, want) != 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: block \"%s\": checksum %s, expected %s", path,
+                       blocks[block], have, want);
+    return ZM_OK;
+}
+
+static zm_status read_all(const zm_safetensors *st, zm_checkpoint *c)
+{
+    const char *step, *best_step, *best, *micro, *config, *magic;
+    ZM_TRY(meta_text(st, "zmae_checkpoint", &magic));
+    ZM_TRY(meta_text(st, "step", &step));
+    ZM_TRY(meta_text(st, "best_step", &best_step));
+    ZM_TRY(meta_text(st, "best_loss", &best));
+    ZM_TRY(meta_text(st, "micro_batch", &micro));
+    ZM_TRY(meta_text(st, "config", &config));
+    ZM_TRY(read_block(st, 0, &c->host, &c->host_count));
+    ZM_TRY(read_block(st, 1, &c->m, &c->moment_count));
+    uint64_t second = 0;
+    ZM_TRY(read_block(st, 2, &c->v, &second));
+    if (second != c->moment_count)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: blocks m and v differ in length",
+                       zm_safetensors_path(st));
+    c->config = zm_strdup(config);
+    if (!c->config)
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", zm_safetensors_path(st));
+    c->state = (zm_run_state){.step = strtoull(step, NULL, 10),
+                              .best_step = strtoull(best_step, NULL, 10),
+                              .best_loss = strtod(best, NULL),
+                              .micro_batch = (uint32_t)strtoul(micro, NULL, 10),
+                              .config = c->config};
+    return ZM_OK;
+}
+
+static void clear(zm_checkpoint *c)
+{
+    free(c->host);
+    free(c->m);
+    free(c->v);
+    free(c->config);
+    free(c->path);
+    c->host = c->m = c->v = NULL;
+    c->config = c->path = NULL;
+}
+
+zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
+                                    zm_checkpoint *out)
+{
+    uint64_t *steps = NULL;
+    size_t count = 0;
+    *out = (zm_checkpoint){0};
+    zm_status st = list_steps(dir, &steps, &count);
+    for (size_t i = 0; i < count && st == ZM_OK; i++) {
+        zm_safetensors *file = NULL;
+        out->path = path_of(dir, steps[i]);
+        zm_status one = out->path ? zm_safetensors_open(out->path, &file)
+                                  : ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", dir);
+        if (one == ZM_OK)
+            one = read_all(file, out);
+        zm_safetensors_close(&file);
+        if (one == ZM_OK)
+            break;
+        clear(out);
+        if (one == ZM_ERR_MEMORY) {
+            st = one;
+            break;
+        }
+        out->damaged++;
+        zm_log_write(log, ZM_LOG_WARN, "passing over a damaged checkpoint: %s",
+                     zm_error_detail());
+    }
+    free(steps);
+    return st;
+}
+
+void zm_checkpoint_finish(zm_checkpoint *c)
+{
+    clear(c);
+}

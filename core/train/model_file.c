@@ -1,0 +1,228 @@
+// Models as safetensors files.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/io/safetensors.h"
+#include "core/train/model.h"
+#include "core/train/model_meta.h"
+
+// Number of consecutive "PREFIX.N.norm1.weight".
+static uint32_t count_blocks(const zm_safetensors *st, const char *prefix)
+{
+    char name[64];
+    uint32_t n = 0;
+    for (; n <= ZM_MAX_DEPTH; n++) {
+        snprintf(name, sizeof name, "%s.%u.norm1.weight", prefix, n);
+        if (!zm_safetensors_find(st, name))
+            break;
+    }
+    return n;
+}
+
+static uint32_t dim(const zm_st_entry *e, uint32_t i)
+{
+    return e->shape[i] > UINT32_MAX ? 0 : (uint32_t)e->shape[i];
+}
+
+static uint32_t default_heads(uint32_t width)
+{
+    return ZM_MAX(1u, width / 64);
+}
+
+// Encoder sizes from names and shapes alone.
+static zm_status guess_vit(const zm_safetensors *st, zm_vit_config *c)
+{
+    const char *path = zm_safetensors_path(st);
+    const zm_st_entry *proj = zm_safetensors_find(st, "patch_embed.proj.weight");
+    const zm_st_entry *pos = zm_safetensors_find(st, "pos_embed");
+    if (!proj || proj->rank != 4 || proj->shape[2] != proj->shape[3])
+        return ZM_FAIL(
+            ZM_ERR_FORMAT,
+            "%s: not a model: no patch_embed.proj.weight of shape (width, bands, "
+            "patch, patch)",
+            path);
+    if (!pos || pos->rank != 3 || pos->shape[1] < 2)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no pos_embed of shape (1, 1 + patches, width)",
+                       path);
+    const uint32_t patches = dim(pos, 1) - 1;
+    const uint32_t grid = (uint32_t)lround(sqrt((double)patches));
+    if (grid > 4096 || grid * grid != patches)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: pos_embed has %u patches, not a square", path,
+                       patches);
+    c->width = dim(proj, 0);
+    c->bands = dim(proj, 1);
+    c->patch = dim(proj, 2);
+    if (c->patch > 1024)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: patches of %u pixels", path, c->patch);
+    c->image = grid * c->patch;
+    c->depth = count_blocks(st, "blocks");
+    c->heads = default_heads(c->width);
+    c->pcm = zm_safetensors_find(st, "blocks.0.attn.q_bias") != NULL;
+    return ZM_OK;
+}
+
+static zm_status guess_mae(const zm_safetensors *st, zm_mae_config *c)
+{
+    *c = (zm_mae_config){.mask_ratio = 0.75f};
+    ZM_TRY(guess_vit(st, &c->vit));
+    const zm_st_entry *embed = zm_safetensors_find(st, "decoder_embed.weight");
+    if (!embed || embed->rank != 2)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no decoder_embed.weight of two dimensions",
+                       zm_safetensors_path(st));
+    c->dec_width = dim(embed, 0);
+    c->dec_depth = count_blocks(st, "decoder_blocks");
+    c->dec_heads = default_heads(c->dec_width);
+    return ZM_OK;
+}
+
+// The numbers in memory of a slot's name agree with the file, or the name is an alias
+// whose values were read before: unlike values are an error.
+static zm_status read_name(const zm_safetensors *st, zm_model *model,
+                           const zm_param_name *name, bool *seen)
+{
+    const char *path = zm_safetensors_path(st);
+    const zm_st_entry *e = zm_safetensors_find(st, name->name);
+    if (!e && (name->alias || *seen))
+        return ZM_OK;
+    if (!e)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: tensor %s is missing", path, name->name);
+    bool fits = e->rank == name->rank;
+    for (uint32_t i = 0; fits && i < e->rank; i++)
+        fits = e->shape[i] == name->dim[i];
+    if (!fits) {
+        zm_tensor want = {.rank = name->rank};
+        memcpy(want.dim, name->dim, sizeof want.dim);
+        char text[64];
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: tensor %s has %llu values, expected shape %s",
+                       path, name->name, (unsigned long long)e->count,
+                       zm_tensor_shape_text(&want, text));
+    }
+    float *values = zm_calloc(e->count, sizeof *values);
+    if (!values)
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for tensor %s", path, name->name);
+    zm_status status = zm_safetensors_read_f32(st, e, 0, e->count, values);
+    float *at = zm_params_host_at(&model->params, name, model->host);
+    for (uint64_t i = 0; i < e->count && status == ZM_OK; i++)
+        if (!isfinite(values[i]))
+            status = ZM_FAIL(ZM_ERR_FORMAT, "%s: tensor %s: value %llu is not finite",
+                             path, name->name, (unsigned long long)i);
+    if (status == ZM_OK && *seen && memcmp(at, values, e->count * sizeof *values) != 0)
+        status =
+            ZM_FAIL(ZM_ERR_FORMAT, "%s: %s differs from the tensor it is an alias of",
+                    path, name->name);
+    if (status == ZM_OK)
+        memcpy(at, values, e->count * sizeof *values);
+    *seen = true;
+    free(values);
+    return status;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static zm_status read_weights(const zm_safetensors *st, zm_model *model)
+{
+    const zm_params *ps = &model->params;
+    for (uint32_t i = 0; i < ps->name_count; i++) {
+        bool seen = false;
+        if (ps->names[i].alias)
+            continue;
+        for (uint32_t j = i + 1; j < ps->name_count && !seen; j++)
+            if (ps->names[j].alias && ps->names[j].slot == ps->names[i].slot)
+                ZM_TRY(read_name(st, model, &ps->names[j], &seen));
+        ZM_TRY(read_name(st, model, &ps->names[i], &seen));
+    }
+    for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
+        const char *name = zm_safetensors_at(st, i)->name;
+        if (!zm_params_find(ps, name) && !ends_with(name, "num_batches_tracked"))
+            return ZM_FAIL(ZM_ERR_SHAPE, "%s: unexpected tensor %s",
+                           zm_safetensors_path(st), name);
+    }
+    return ZM_OK;
+}
+
+static zm_status build(const zm_safetensors *st, uint32_t heads, uint32_t dec_heads,
+                       json_t *meta, zm_model **out)
+{
+    if (zm_safetensors_find(st, "concat_block.0.weight")) {
+        zm_vit_config vit = {0};
+        ZM_TRY(guess_vit(st, &vit));
+        ZM_TRY(zm_meta_vit(meta, zm_safetensors_path(st), &vit));
+        vit.heads = heads ? heads : vit.heads;
+        return zm_model_create_astromae(&vit, 0, out);
+    }
+    zm_mae_config mae;
+    ZM_TRY(guess_mae(st, &mae));
+    ZM_TRY(zm_meta_mae(meta, zm_safetensors_path(st), &mae));
+    mae.vit.heads = heads ? heads : mae.vit.heads;
+    mae.dec_heads = dec_heads ? dec_heads : mae.dec_heads;
+    return zm_model_create_mae(&mae, 0, out);
+}
+
+zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
+                        zm_model **out)
+{
+    zm_safetensors *st = NULL;
+    zm_model *model = NULL;
+    json_t *meta = NULL;
+    ZM_TRY(zm_safetensors_open(path, &st));
+    const char *text = zm_safetensors_meta(st, "zmae");
+    zm_status status = text ? zm_meta_parse(text, path, &meta) : ZM_OK;
+    if (status == ZM_OK)
+        status = zm_error_context(build(st, heads, dec_heads, meta, &model), "%s", path);
+    if (status == ZM_OK)
+        status = read_weights(st, model);
+    if (status == ZM_OK && meta)
+        status = zm_meta_apply(meta, path, model);
+    if (status == ZM_OK && !(model->path = zm_strdup(path)))
+        status = ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
+    json_decref(meta);
+    zm_safetensors_close(&st);
+    if (status != ZM_OK)
+        zm_model_destroy(&model);
+    *out = model;
+    return status;
+}
+
+static zm_status write_all(const zm_model *model, zm_st_writer *w)
+{
+    const zm_params *ps = &model->params;
+    json_t *meta = zm_model_metadata(model);
+    char *text = meta ? json_dumps(meta, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(meta);
+    if (!text)
+        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for the model's metadata");
+    zm_status st = zm_st_writer_meta(w, "zmae", text);
+    free(text);
+    ZM_TRY(st);
+    ZM_TRY(zm_st_writer_meta(w, "format", "pt"));
+    for (uint32_t i = 0; i < ps->name_count; i++) {
+        const zm_param_name *n = &ps->names[i];
+        uint64_t shape[ZM_MAX_DIMS];
+        for (uint32_t d = 0; d < ZM_MAX_DIMS; d++)
+            shape[d] = n->dim[d];
+        ZM_TRY(zm_st_writer_declare(w, n->name, ZM_ST_F32, n->rank, shape));
+    }
+    for (uint32_t i = 0; i < ps->name_count; i++) {
+        const zm_param_name *n = &ps->names[i];
+        ZM_TRY(zm_st_writer_data(w, zm_params_host_at(ps, n, model->host),
+                                 n->count * sizeof(float)));
+    }
+    return ZM_OK;
+}
+
+zm_status zm_model_save(const zm_model *model, const char *path)
+{
+    zm_st_writer *w = NULL;
+    ZM_TRY(zm_st_writer_create(path, &w));
+    const zm_status st = write_all(model, w);
+    if (st == ZM_OK)
+        return zm_st_writer_finish(&w);
+    zm_st_writer_abort(&w);
+    return st;
+}

@@ -1,0 +1,167 @@
+#include "core/train/model_meta.h"
+
+#include <math.h>
+#include <string.h>
+
+zm_status zm_meta_parse(const char *text, const char *path, json_t **out)
+{
+    json_error_t error;
+    json_t *meta = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(meta)) {
+        json_decref(meta);
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata \"zmae\" is not a JSON object: %s",
+                       path, meta ? "another type" : error.text);
+    }
+    *out = meta;
+    return ZM_OK;
+}
+
+// A whole number of an object, when it is there.
+static zm_status get_u32(const json_t *object, const char *key, const char *path,
+                         uint32_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value)
+        return ZM_OK;
+    const json_int_t n = json_integer_value(value);
+    if (!json_is_integer(value) || n < 0 || n > 1 << 20)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s is not a small whole number",
+                       path, key);
+    *out = (uint32_t)n;
+    return ZM_OK;
+}
+
+static zm_status get_f32(const json_t *object, const char *key, const char *path,
+                         float *out)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value)
+        return ZM_OK;
+    if (!json_is_number(value) || !isfinite((float)json_number_value(value)))
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s is not a number", path, key);
+    *out = (float)json_number_value(value);
+    return ZM_OK;
+}
+
+static zm_status get_bands(const json_t *object, const char *key, const char *path,
+                           float out[ZM_BANDS])
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value)
+        return ZM_OK;
+    if (!json_is_array(value) || json_array_size(value) != ZM_BANDS)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s is not an array of %d numbers",
+                       path, key, ZM_BANDS);
+    for (size_t b = 0; b < ZM_BANDS; b++) {
+        const json_t *x = json_array_get(value, b);
+        out[b] = (float)json_number_value(x);
+        if (!json_is_number(x) || !isfinite(out[b]))
+            return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s[%zu] is not a number", path,
+                           key, b);
+    }
+    return ZM_OK;
+}
+
+zm_status zm_meta_vit(const json_t *meta, const char *path, zm_vit_config *vit)
+{
+    return get_u32(json_object_get(meta, "architecture"), "heads", path, &vit->heads);
+}
+
+zm_status zm_meta_mae(const json_t *meta, const char *path, zm_mae_config *mae)
+{
+    const json_t *a = json_object_get(meta, "architecture");
+    ZM_TRY(zm_meta_vit(meta, path, &mae->vit));
+    ZM_TRY(get_u32(a, "decoder_heads", path, &mae->dec_heads));
+    ZM_TRY(get_f32(a, "mask_ratio", path, &mae->mask_ratio));
+    mae->norm_pix = json_is_true(json_object_get(a, "norm_pix"));
+    return ZM_OK;
+}
+
+zm_status zm_meta_apply(const json_t *meta, const char *path, zm_model *model)
+{
+    const json_t *p = json_object_get(meta, "preprocessing");
+    zm_preprocess *pre = &model->pre;
+    if (json_is_object(p)) {
+        const char *stretch = json_string_value(json_object_get(p, "stretch"));
+        if (!stretch || (strcmp(stretch, "asinh") != 0 && strcmp(stretch, "none") != 0))
+            return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: stretch is not asinh or none",
+                           path);
+        pre->stretch = strcmp(stretch, "asinh") == 0 ? ZM_STRETCH_ASINH : ZM_STRETCH_NONE;
+        ZM_TRY(get_bands(p, "scale", path, pre->scale));
+        ZM_TRY(get_bands(p, "mag_mean", path, pre->mag_mean));
+        ZM_TRY(get_bands(p, "mag_std", path, pre->mag_std));
+        ZM_TRY(get_bands(p, "mag_min", path, pre->mag_min));
+        ZM_TRY(get_bands(p, "mag_max", path, pre->mag_max));
+        ZM_TRY(get_f32(p, "z_min", path, &pre->z_min));
+        ZM_TRY(get_f32(p, "z_max", path, &pre->z_max));
+        const char *kind = json_string_value(json_object_get(p, "magnitudes"));
+        if (kind)
+            ZM_TRY(zm_error_context(zm_mag_kind_parse(kind, &pre->mag_kind), "%s", path));
+        pre->recorded = true;
+    }
+    model->simulated = json_is_true(json_object_get(meta, "simulated"));
+    json_t *history = json_object_get(meta, "history");
+    if (json_is_object(history))
+        model->history = json_incref(history);
+    return ZM_OK;
+}
+
+static json_t *bands(const float v[ZM_BANDS])
+{
+    json_t *array = json_array();
+    for (int b = 0; b < ZM_BANDS; b++)
+        json_array_append_new(array, json_real((double)v[b]));
+    return array;
+}
+
+static json_t *architecture(const zm_model *model)
+{
+    const zm_vit_config *v = zm_model_vit(model);
+    json_t *a =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "model",
+                  zm_model_kind_name(model->kind), "blocks", v->pcm ? "pcm" : "plain",
+                  "image", (json_int_t)v->image, "patch", (json_int_t)v->patch, "bands",
+                  (json_int_t)v->bands, "width", (json_int_t)v->width, "depth",
+                  (json_int_t)v->depth, "heads", (json_int_t)v->heads);
+    if (a && model->kind == ZM_MODEL_MAE) {
+        const zm_mae_config *m = &model->mae.config;
+        json_object_set_new(a, "decoder_width", json_integer(m->dec_width));
+        json_object_set_new(a, "decoder_depth", json_integer(m->dec_depth));
+        json_object_set_new(a, "decoder_heads", json_integer(m->dec_heads));
+        json_object_set_new(a, "mask_ratio", json_real((double)m->mask_ratio));
+        json_object_set_new(a, "norm_pix", json_boolean(m->norm_pix));
+    }
+    return a;
+}
+
+json_t *zm_model_metadata(const zm_model *model)
+{
+    const zm_preprocess *p = &model->pre;
+    json_t *meta = json_object();
+    json_t *pre = json_object();
+    if (!meta || !pre)
+        return NULL;
+    json_object_set_new(pre, "crop", json_integer(zm_model_vit(model)->image));
+    json_object_set_new(pre, "stretch",
+                        json_string(p->stretch == ZM_STRETCH_ASINH ? "asinh" : "none"));
+    json_object_set_new(pre, "scale", bands(p->scale));
+    json_object_set_new(pre, "bands", json_string("ugriz"));
+    json_object_set_new(pre, "unit", json_string("nanomaggy/pixel"));
+    if (model->kind == ZM_MODEL_ASTROMAE) {
+        json_object_set_new(pre, "magnitudes",
+                            json_string(zm_mag_kind_name(p->mag_kind)));
+        json_object_set_new(pre, "mag_mean", bands(p->mag_mean));
+        json_object_set_new(pre, "mag_std", bands(p->mag_std));
+        json_object_set_new(pre, "mag_min", bands(p->mag_min));
+        json_object_set_new(pre, "mag_max", bands(p->mag_max));
+        json_object_set_new(pre, "z_min", json_real((double)p->z_min));
+        json_object_set_new(pre, "z_max", json_real((double)p->z_max));
+    }
+    json_object_set_new(meta, "architecture", architecture(model));
+    json_object_set_new(meta, "preprocessing", pre);
+    json_object_set_new(meta, "simulated", json_boolean(model->simulated));
+    json_object_set_new(meta, "version", json_string(ZM_VERSION));
+    if (model->history)
+        json_object_set(meta, "history", model->history);
+    return meta;
+}
