@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #define X86 1
 #include <cpuid.h>
 #else

@@ -1,6 +1,6 @@
-// Blocks of k x strips of rows x panels of columns: a panel of b (one K block deep) stays
-// in the first-level cache while every strip of rows passes over it, and a micro-kernel
-// keeps one strip x panel of c in registers.
+// Blocks of k x strips of rows x panels of columns. The panels of one K block are packed
+// and stay in the second-level cache; each strip of rows stays in the first-level cache
+// while it passes over them; a micro-kernel keeps one strip x panel of c in registers.
 #include "backends/cpu/gemm.h"
 
 #include <string.h>
@@ -26,9 +26,10 @@ enum { VECTOR_BYTES = 16, MR = 6 };
 
 enum {
     LANES = VECTOR_BYTES / sizeof(real),
-    NR = 2 * LANES, // columns of a panel
-    KC = 256,       // longest K block: a panel of 32 floats takes 32 KiB
-    MC = 448,       // most rows of a block
+    NR = 2 * LANES,       // columns of a panel
+    KC = 256,             // longest K block
+    MC = 1152,            // most rows for which c is finished before the next
+    B_REALS = 128 * 1024, // room for packed panels
 };
 
 typedef real vreal __attribute__((vector_size(VECTOR_BYTES), may_alias));
@@ -43,7 +44,7 @@ typedef int64_t quad_index __attribute__((vector_size(32)));
 typedef int32_t quad_index __attribute__((vector_size(16)));
 #endif
 
-_Static_assert((MC + NR) * KC * sizeof(real) <= ZM_CPU_SCRATCH, "scratch");
+_Static_assert((B_REALS + MR * KC) * sizeof(real) <= ZM_CPU_SCRATCH, "scratch");
 _Static_assert(ZM_GEMM_TILE % NR == 0, "panels begin where tiles begin");
 
 // One strip of rows of a and one panel of b; c = or += their product.
@@ -116,40 +117,20 @@ static void (*const micro_kernels[MR][2][2])(const strip *) = {
     {{direct_##rows##_1, direct_##rows##_2}, {packed_##rows##_1, packed_##rows##_2}},
     EACH_MR(MICRO_ENTRY)};
 
-// What of the product one pass of the loops works on: columns [col, col + cols) of a K
-// block, all strips of the rows [row, row + rows).
+// What one pass over the strips works on: a K block of some rows and columns.
 typedef struct block {
-    uint32_t row, rows;
-    uint32_t depth, k; // first of the K block, and its length
+    uint32_t row, rows, col, cols;
+    uint32_t depth, k; // where the K block begins, and its length
     bool first, last;  // K block of the sum
-    bool packed;
-    real *a, *b; // packed operands
+    real *a, *b;       // room for a packed strip and for packed panels
 } block;
 
-// Rows are shared out evenly, so that no strip is left with a row or two.
-static uint32_t strip_count(uint32_t rows)
+// a's columns are contiguous: out (k, rows).
+static void pack_strip(const real *in, size_t a_col, uint32_t k, uint32_t rows, real *out)
 {
-    return (rows + MR - 1) / MR;
-}
-
-static uint32_t strip_begin(uint32_t rows, uint32_t strips, uint32_t s)
-{
-    return rows / strips * s + ZM_MIN(s, rows % strips);
-}
-
-// Strips follow one another, each (k, rows of the strip).
-static void pack_a(const zm_cpu_gemm *g, const block *blk)
-{
-    const uint32_t strips = strip_count(blk->rows);
-    real *out = blk->a;
-    for (uint32_t s = 0; s < strips; s++) {
-        const uint32_t begin = strip_begin(blk->rows, strips, s);
-        const uint32_t rows = strip_begin(blk->rows, strips, s + 1) - begin;
-        const real *in = g->a + (blk->row + begin) * g->a_row + blk->depth * g->a_col;
-        for (uint32_t p = 0; p < blk->k; p++, out += rows)
-            for (uint32_t i = 0; i < rows; i++)
-                out[i] = in[i * g->a_row + p * g->a_col];
-    }
+    for (uint32_t p = 0; p < k; p++, in += a_col, out += rows)
+        for (uint32_t i = 0; i < rows; i++)
+            out[i] = in[i];
 }
 
 // Rows of width reals, columns past cols are zero. Here b's rows are contiguous.
@@ -199,14 +180,24 @@ static void pack_b_cols(const real *in, size_t b_col, uint32_t k, uint32_t cols,
             out[(size_t)p * width + j] = j < cols ? in[p] : 0;
 }
 
-static void pack_b(const zm_cpu_gemm *g, const block *blk, uint32_t col, uint32_t cols,
-                   uint32_t width)
+// Vectors that a panel of so many columns takes.
+static uint32_t panel_vectors(uint32_t cols)
 {
-    const real *in = g->b + blk->depth * g->b_row + col * g->b_col;
-    if (g->b_col == 1)
-        pack_b_rows(in, g->b_row, blk->k, cols, width, blk->b);
-    else
-        pack_b_cols(in, g->b_col, blk->k, cols, width, blk->b);
+    return cols > LANES ? 2 : 1;
+}
+
+static void pack_panels(const zm_cpu_gemm *g, const block *blk)
+{
+    const real *in = g->b + blk->depth * g->b_row + blk->col * g->b_col;
+    for (uint32_t j = 0; j < blk->cols; j += NR) {
+        const uint32_t cols = ZM_MIN((uint32_t)NR, blk->cols - j);
+        const uint32_t width = panel_vectors(cols) * LANES;
+        real *out = blk->b + (size_t)j * blk->k;
+        if (g->b_col == 1)
+            pack_b_rows(in + j, g->b_row, blk->k, cols, width, out);
+        else
+            pack_b_cols(in + j * g->b_col, g->b_col, blk->k, cols, width, out);
+    }
 }
 
 INLINE real activate(real x, uint32_t act)
@@ -257,40 +248,68 @@ static void copy_rows(real *out, size_t out_row, const real *in, size_t in_row,
         memcpy(out, in, cols * sizeof(real));
 }
 
-// One panel of columns, all strips of rows of the block.
-static void run_panel(const zm_cpu_gemm *g, const block *blk, uint32_t col, uint32_t cols)
+// One strip of rows times one panel; s has a, a_row, k and add.
+static void run_panel(const zm_cpu_gemm *g, const block *blk, strip s, uint32_t row,
+                      uint32_t rows, uint32_t panel)
 {
-    const uint32_t vectors = cols > LANES ? 2 : 1, width = vectors * LANES;
-    const bool whole = cols == width;
-    const bool finishing = blk->last && (g->bias || g->act != ZM_ACT_NONE);
-    real bias[NR] = {0};
+    const uint32_t cols = ZM_MIN((uint32_t)NR, blk->cols - panel);
+    const uint32_t vectors = panel_vectors(cols), width = vectors * LANES;
+    const uint32_t col = blk->col + panel;
+    real *c = g->c + (size_t)row * g->n + col;
     real edge[MR * NR]; // stands in for c where the panel is wider than c
-    pack_b(g, blk, col, cols, width);
-    if (g->bias)
-        memcpy(bias, g->bias + col, cols * sizeof(real));
-    const uint32_t strips = strip_count(blk->rows);
-    for (uint32_t s = 0; s < strips; s++) {
-        const uint32_t begin = strip_begin(blk->rows, strips, s);
-        const uint32_t rows = strip_begin(blk->rows, strips, s + 1) - begin;
-        const size_t row = blk->row + begin;
-        real *c = g->c + row * g->n + col;
-        const strip work = {.a = blk->packed ? blk->a + (size_t)begin * blk->k
-                                             : g->a + row * g->a_row + blk->depth,
-                            .a_row = g->a_row,
-                            .b = blk->b,
-                            .c = whole ? c : edge,
-                            .c_row = whole ? g->n : width,
-                            .k = blk->k,
-                            .add = !blk->first || g->accumulate};
-        if (!whole && work.add) {
-            memset(edge, 0, sizeof edge);
-            copy_rows(edge, width, c, g->n, rows, cols);
+    const bool whole = cols == width;
+    s.b = blk->b + (size_t)panel * blk->k;
+    s.c = whole ? c : edge;
+    s.c_row = whole ? g->n : width;
+    if (!whole && s.add) {
+        memset(edge, 0, sizeof edge);
+        copy_rows(edge, width, c, g->n, rows, cols);
+    }
+    micro_kernels[rows - 1][g->a_col != 1][vectors - 1](&s);
+    if (blk->last && (g->bias || g->act != ZM_ACT_NONE)) {
+        real bias[NR] = {0};
+        if (g->bias)
+            memcpy(bias, g->bias + col, cols * sizeof(real));
+        for (uint32_t v = 0; v < vectors; v++)
+            finish(s.c + v * LANES, s.c_row, rows, bias + v * LANES, g->act);
+    }
+    if (!whole)
+        copy_rows(c, g->n, edge, width, rows, cols);
+}
+
+// Rows are shared out evenly, so that no strip is left with a row or two.
+static void run_strips(const zm_cpu_gemm *g, const block *blk)
+{
+    const uint32_t strips = (blk->rows + MR - 1) / MR;
+    uint32_t row = blk->row;
+    for (uint32_t i = 0; i < strips; i++) {
+        const uint32_t rows = blk->rows / strips + (i < blk->rows % strips);
+        const real *a = g->a + row * g->a_row + blk->depth * g->a_col;
+        if (g->a_col != 1) {
+            pack_strip(a, g->a_col, blk->k, rows, blk->a);
+            a = blk->a;
         }
-        micro_kernels[rows - 1][blk->packed][vectors - 1](&work);
-        for (uint32_t v = 0; finishing && v < vectors; v++)
-            finish(work.c + v * LANES, work.c_row, rows, bias + v * LANES, g->act);
-        if (!whole)
-            copy_rows(c, g->n, edge, width, rows, cols);
+        const strip s = {
+            .a = a, .a_row = g->a_row, .k = blk->k, .add = !blk->first || g->accumulate};
+        for (uint32_t panel = 0; panel < blk->cols; panel += NR)
+            run_panel(g, blk, s, row, rows, panel);
+        row += rows;
+    }
+}
+
+// All of k for some rows and columns: blk has row, rows, col, cols. The K blocks are of
+// one length, which depends on k alone.
+static void run_sum(const zm_cpu_gemm *g, block blk, uint32_t length)
+{
+    blk.b = g->scratch;
+    blk.a = blk.b + B_REALS;
+    blk.first = true;
+    for (blk.depth = 0; !blk.last; blk.depth += length) {
+        blk.k = ZM_MIN(length, g->k - blk.depth);
+        blk.last = g->k - blk.depth <= length;
+        pack_panels(g, &blk);
+        run_strips(g, &blk);
+        blk.first = false;
     }
 }
 
@@ -298,19 +317,19 @@ static void run_rectangle(const zm_cpu_gemm *g, uint32_t row, uint32_t rows, uin
                           uint32_t cols)
 {
     const uint32_t blocks = ZM_MAX(1u, g->k / KC + (g->k % KC != 0));
-    const uint32_t length = (g->k / blocks + (g->k % blocks != 0) + 3) / 4 * 4;
-    block blk = {.row = row, .rows = rows, .packed = g->a_col != 1};
-    blk.b = g->scratch;
-    blk.a = blk.b + NR * KC;
-    for (blk.depth = 0, blk.first = true; !blk.last; blk.depth += length) {
-        blk.k = ZM_MIN(length, g->k - blk.depth);
-        blk.last = g->k - blk.depth <= length;
-        if (blk.packed)
-            pack_a(g, &blk);
-        for (uint32_t j = 0; j < cols; j += NR)
-            run_panel(g, &blk, col + j, ZM_MIN((uint32_t)NR, cols - j));
-        blk.first = false;
-    }
+    const uint32_t length =
+        ZM_MAX(4u, (g->k / blocks + (g->k % blocks != 0) + 3) / 4 * 4);
+    // a single strip uses each panel once: best while it is still in the first-level
+    // cache
+    const uint32_t group = rows <= MR ? NR : B_REALS / length / NR * NR;
+    for (uint32_t j = 0; j < cols; j += group)
+        for (uint32_t i = 0; i < rows; i += MC)
+            run_sum(g,
+                    (block){.row = row + i,
+                            .rows = ZM_MIN((uint32_t)MC, rows - i),
+                            .col = col + j,
+                            .cols = ZM_MIN(group, cols - j)},
+                    length);
 }
 
 void ZM_CPU(gemm)(const zm_cpu_gemm *g, uint32_t begin, uint32_t end)
@@ -325,8 +344,7 @@ void ZM_CPU(gemm)(const zm_cpu_gemm *g, uint32_t begin, uint32_t end)
         const uint32_t rows = ZM_MIN(high * ZM_GEMM_TILE, g->m - top);
         const uint32_t left = first * ZM_GEMM_TILE;
         const uint32_t cols = ZM_MIN(wide * ZM_GEMM_TILE, g->n - left);
-        for (uint32_t r = 0; r < rows; r += MC)
-            run_rectangle(g, top + r, ZM_MIN((uint32_t)MC, rows - r), left, cols);
+        run_rectangle(g, top, rows, left, cols);
         begin += wide * high;
     }
 }
