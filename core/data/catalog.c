@@ -143,10 +143,10 @@ static zm_status find_table(table *t, uint64_t size_bytes)
 static zm_status read_column(const table *t, const char *name, const column *c,
                              uint64_t first, uint64_t count, double *values)
 {
-    int code = 0;
+    int code = 0, nulls = 0; // cfitsio 4.2 writes through the last pointer unasked
     double null = NAN;
     if (fits_read_col(t->fits, TDOUBLE, c->number, (LONGLONG)first + 1, 1,
-                      (LONGLONG)count * c->repeat, &null, values, NULL, &code)) {
+                      (LONGLONG)count * c->repeat, &null, values, &nulls, &code)) {
         char doing[80];
         snprintf(doing, sizeof doing, "column %s, rows from %llu", name,
                  (unsigned long long)first);
