@@ -38,7 +38,7 @@ typedef struct zm_vk_instance {
     VkInstance handle;
     VkDebugUtilsMessengerEXT messenger; // only with validation
     zm_log log;
-    uint32_t messages; // from the validation layer, the known harmless one left out
+    uint32_t messages; // from the validation layer
 } zm_vk_instance;
 
 // A buffer that the host sees for its whole life.

@@ -34,13 +34,6 @@ zm_status zm_vk_check(VkResult result, const char *call)
     }
 }
 
-// SwiftShader has no shaderInt64, and GPU-assisted validation says at device creation
-// that buffer device addresses go unchecked there; we use none.
-static bool is_harmless(const VkDebugUtilsMessengerCallbackDataEXT *data)
-{
-    return data->pMessage && strstr(data->pMessage, "shaderInt64");
-}
-
 static VKAPI_ATTR VkBool32 VKAPI_CALL
 on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
            VkDebugUtilsMessageTypeFlagsEXT types,
@@ -49,11 +42,9 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
     (void)severity;
     (void)types;
     zm_vk_instance *instance = user;
-    if (!is_harmless(data)) {
-        instance->messages++;
-        zm_log_write(&instance->log, ZM_LOG_WARN, "validation: %s",
-                     data->pMessage ? data->pMessage : "(no text)");
-    }
+    instance->messages++;
+    zm_log_write(&instance->log, ZM_LOG_WARN, "validation: %s",
+                 data->pMessage ? data->pMessage : "(no text)");
     return VK_FALSE;
 }
 

@@ -8,6 +8,7 @@ typedef struct vk_program {
     zm_program base;
     VkCommandPool commands;
     VkDescriptorPool sets;
+    uint32_t barriers;
     uint32_t count;        // of command buffers
     VkCommandBuffer *cmds; // [0] is room for the queue's open slot, [1..count] are ours
 } vk_program;
@@ -47,14 +48,12 @@ static zm_status bind_slices(zm_vk_gpu *gpu, VkDescriptorPool pool,
         .pSetLayouts = &gpu->set_layouts[count]};
     ZM_VK_TRY(vkAllocateDescriptorSets(gpu->device, &info, out),
               "vkAllocateDescriptorSets");
-    const bool cut = gpu->seeded_bugs & ZM_VULKAN_SEED_SHORT_BINDING;
     VkDescriptorBufferInfo buffers[ZM_MAX_BINDINGS];
     for (uint32_t i = 0; i < count; i++) {
         const zm_slice *slice = &dispatch->bind[i];
-        buffers[i] =
-            (VkDescriptorBufferInfo){.buffer = ((zm_vk_buf *)slice->buf)->buffer,
-                                     .offset = slice->offset,
-                                     .range = cut ? slice->size / 8 * 4 : slice->size};
+        buffers[i] = (VkDescriptorBufferInfo){.buffer = ((zm_vk_buf *)slice->buf)->buffer,
+                                              .offset = slice->offset,
+                                              .range = slice->size};
     }
     const VkWriteDescriptorSet write = {
         .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -110,8 +109,10 @@ static zm_status record_part(zm_vk_gpu *gpu, vk_program *program, VkCommandBuffe
         for (size_t j = group; j < i && !depends; j++)
             depends = zm_dispatch_depends(&list[j], &list[i]);
         if (depends) {
-            if (!(gpu->seeded_bugs & ZM_VULKAN_SEED_PROGRAM_BARRIER))
+            if (!(gpu->seeded_bugs & ZM_VULKAN_SEED_PROGRAM_BARRIER)) {
                 barrier_between_dispatches(cmd);
+                program->barriers++;
+            }
             group = i;
         }
         VkPipeline pipeline = VK_NULL_HANDLE;
@@ -190,6 +191,11 @@ zm_status zm_vk_compile(zm_gpu *base, const zm_dispatch *list, size_t count,
     }
     *out = &program->base;
     return ZM_OK;
+}
+
+uint32_t zm_vulkan_program_barriers(const zm_program *program)
+{
+    return ((const vk_program *)program)->barriers;
 }
 
 zm_status zm_vk_replay(zm_gpu *gpu, zm_program *base)

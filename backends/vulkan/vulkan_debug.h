@@ -12,9 +12,14 @@ uint32_t zm_vulkan_validation_messages(const zm_gpu *gpu);
 enum {
     ZM_VULKAN_SEED_PROGRAM_BARRIER = 1, // programs have no barriers between dispatches
     ZM_VULKAN_SEED_QUEUE_BARRIER = 2,   // nor single runs, uploads and reads
-    ZM_VULKAN_SEED_SHORT_BINDING = 4,   // descriptors cover half of their slice
+    ZM_VULKAN_SEED_NO_WAIT = 4,         // destroys do not wait for work in flight
 };
 void zm_vulkan_seed_bugs(zm_gpu *gpu, uint32_t bugs);
+
+// Barriers between the dispatches of a program. The layer's synchronization checks let
+// two shaders write the same buffer without a barrier (they cannot see whether the
+// elements differ), so tests count here.
+uint32_t zm_vulkan_program_barriers(const zm_program *program);
 
 // Puts other SPIR-V in place of a kernel that was not used yet; words must outlive gpu.
 void zm_vulkan_replace_shader(zm_gpu *gpu, zm_kernel kernel, const uint32_t *words,
