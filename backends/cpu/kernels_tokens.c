@@ -1,5 +1,4 @@
 // Patches, masks and token sequences.
-
 #include <stdbool.h>
 
 #include "backends/cpu/cpu_kernels.h"
