@@ -1,0 +1,254 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/cli.h"
+#include "core/cli/report.h"
+#include "core/data/dataset.h"
+#include "core/io/fits.h"
+#include "core/io/safetensors.h"
+
+// What a file is becomes one JSON object; text mode prints the same object line by line.
+
+static json_t *axes_json(const uint64_t *axes, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer((json_int_t)axes[i]));
+    return list;
+}
+
+// ---- FITS
+// ------------------------------------------------------------------------------
+
+static json_t *hdu_json(const zm_fits_hdu *h)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "kind", json_string(zm_fits_kind_name(h->kind)));
+    if (h->name[0])
+        json_object_set_new(o, "name", json_string(h->name));
+    if (h->naxis > 0 && h->kind != ZM_FITS_TABLE && h->kind != ZM_FITS_ASCII) {
+        json_object_set_new(o, "bitpix", json_integer(h->bitpix));
+        json_object_set_new(o, "axes",
+                            axes_json(h->axes, ZM_MIN(h->naxis, ZM_FITS_MAX_AXES)));
+    }
+    if (h->kind == ZM_FITS_TABLE || h->kind == ZM_FITS_ASCII) {
+        json_object_set_new(o, "rows", json_integer((json_int_t)h->rows));
+        json_object_set_new(o, "columns", json_integer((json_int_t)h->columns));
+    }
+    if (h->unit[0])
+        json_object_set_new(o, "unit", json_string(h->unit));
+    if (h->compression[0])
+        json_object_set_new(o, "compression", json_string(h->compression));
+    if (h->has_checksum)
+        json_object_set_new(o, "checksum", json_true());
+    if (h->truncated)
+        json_object_set_new(o, "truncated", json_true());
+    return o;
+}
+
+static zm_status fits_info(const char *path, json_t *root)
+{
+    zm_fits_list list = {0};
+    ZM_TRY(zm_fits_describe(path, zm_cli_helper(), &list));
+    json_object_set_new(root, "format", json_string("FITS"));
+    if (list.pack)
+        json_object_set_new(root, "packed", json_string(list.pack));
+    json_t *hdus = json_array();
+    for (uint32_t i = 0; i < list.count; i++)
+        json_array_append_new(hdus, hdu_json(&list.hdus[i]));
+    json_object_set_new(root, "hdus", hdus);
+    if (list.note[0])
+        json_object_set_new(root, "note", json_string(list.note));
+    zm_fits_list_finish(&list);
+    return ZM_OK;
+}
+
+// ---- safetensors
+// -----------------------------------------------------------------------
+
+static const char *dtype_name(zm_st_dtype dtype)
+{
+    static const char *const names[] = {
+        [ZM_ST_F32] = "F32", [ZM_ST_F16] = "F16",  [ZM_ST_BF16] = "BF16",
+        [ZM_ST_F64] = "F64", [ZM_ST_I64] = "I64",  [ZM_ST_I32] = "I32",
+        [ZM_ST_U32] = "U32", [ZM_ST_U8] = "8-bit", [ZM_ST_OTHER] = "other"};
+    return names[dtype];
+}
+
+// What the tensors make of the file, by the names that public models use.
+static const char *guess_kind(const zm_safetensors *st)
+{
+    const zm_st_entry *images = zm_safetensors_find(st, "images");
+    if (images && images->rank == 4)
+        return "data set";
+    if (zm_safetensors_find(st, "mask_token"))
+        return "masked autoencoder";
+    if (zm_safetensors_find(st, "inception_model.conv2d_init.weight"))
+        return "AstroMAE redshift model";
+    if (zm_safetensors_find(st, "patch_embed.proj.weight"))
+        return "vision transformer";
+    if (zm_safetensors_find(st, "layer1.0.conv1.weight"))
+        return "residual network";
+    return "tensors";
+}
+
+static zm_status safetensors_info(const char *path, json_t *root)
+{
+    zm_safetensors *st = NULL;
+    ZM_TRY(zm_safetensors_open(path, &st));
+    json_object_set_new(root, "format", json_string("safetensors"));
+    json_object_set_new(root, "kind", json_string(guess_kind(st)));
+    const char *meta = zm_safetensors_meta(st, "zmae");
+    json_t *parsed = meta ? json_loads(meta, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (parsed)
+        json_object_set_new(root, "zmae", parsed);
+    uint64_t values = 0;
+    json_t *tensors = json_array();
+    for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
+        const zm_st_entry *e = zm_safetensors_at(st, i);
+        values += e->count;
+        json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", e->name,
+                                                 "dtype", dtype_name(e->dtype), "shape",
+                                                 axes_json(e->shape, e->rank)));
+    }
+    json_object_set_new(root, "values", json_integer((json_int_t)values));
+    json_object_set_new(root, "tensors", tensors);
+    zm_safetensors_close(&st);
+    return ZM_OK;
+}
+
+// ---- data sets
+// -------------------------------------------------------------------------
+
+static void dataset_summary(const zm_dataset *ds, json_t *root)
+{
+    uint64_t labelled = 0;
+    double low = INFINITY, high = -INFINITY;
+    for (uint64_t i = 0; i < ds->count; i++) {
+        const double z = (double)ds->rows[i].z;
+        if (!isfinite(z))
+            continue;
+        labelled++;
+        low = fmin(low, z);
+        high = fmax(high, z);
+    }
+    json_t *o = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:I}", "format", ds->format,
+        "objects", (json_int_t)ds->count, "height", (json_int_t)ds->height, "width",
+        (json_int_t)ds->width, "with_redshift", (json_int_t)labelled, "magnitudes",
+        (int)ds->has_mags, "object_ids", (int)ds->has_ids, "mask_noise",
+        (int)ds->has_mask_noise, "simulated", (int)ds->simulated, "magnitude_kind",
+        zm_mag_kind_name(ds->mag_kind), "skipped", (json_int_t)ds->skipped);
+    if (labelled > 0) {
+        json_object_set_new(o, "z_min", zm_report_number(low));
+        json_object_set_new(o, "z_max", zm_report_number(high));
+    }
+    json_object_set_new(root, "data_set", o);
+}
+
+// ---- the verb
+// --------------------------------------------------------------------------
+
+// Prints an object as "key: value" lines; lists of objects one line each.
+static void print_text(json_t *object, int indent)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        const bool nested =
+            json_is_object(value) ||
+            (json_is_array(value) && json_is_object(json_array_get(value, 0)));
+        if (!nested) {
+            char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+            const char *plain = json_is_string(value) ? json_string_value(value) : text;
+            printf("%*s%s: %s\n", indent, "", key, plain ? plain : "");
+            free(text);
+            continue;
+        }
+        printf("%*s%s:\n", indent, "", key);
+        if (json_is_object(value))
+            print_text(value, indent + 2);
+        size_t i;
+        json_t *item;
+        json_array_foreach(value, i, item)
+        {
+            char *text = json_dumps(item, JSON_REAL_PRECISION(6));
+            printf("%*s%zu %s\n", indent + 2, "", i, text ? text : "");
+            free(text);
+        }
+    }
+}
+
+static zm_status starts_as_fits(const char *path, bool *fits, bool *folder)
+{
+    uint8_t head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
+    const size_t n = fread(head, 1, sizeof head, f);
+    *folder = ferror(f) && errno == EISDIR;
+    *fits = zm_fits_is_fits(head, n);
+    fclose(f);
+    return ZM_OK;
+}
+
+static zm_status describe(const char *path, const zm_common *common, json_t *root)
+{
+    bool fits = false, folder = false;
+    ZM_TRY(starts_as_fits(path, &fits, &folder));
+    json_object_set_new(root, "file", json_string(path));
+    if (fits)
+        ZM_TRY(fits_info(path, root));
+    else if (!folder)
+        ZM_TRY(zm_error_context(safetensors_info(path, root),
+                                "not FITS, and as safetensors"));
+    const zm_log log = zm_cli_log(common);
+    zm_dataset *ds = NULL;
+    const zm_status st =
+        zm_dataset_open(path, zm_cli_helper(), folder ? &log : NULL, &ds);
+    if (st == ZM_OK)
+        dataset_summary(ds, root);
+    zm_dataset_close(&ds);
+    return folder ? st : ZM_OK; // not every file is a data set
+}
+
+static zm_status info(const char *path, const zm_common *common, bool json)
+{
+    json_t *root = json_object();
+    if (!root)
+        return ZM_FAIL(ZM_ERR_MEMORY, "info: out of memory");
+    const zm_status st = describe(path, common, root);
+    if (st == ZM_OK && json)
+        return zm_report_json(root);
+    if (st == ZM_OK)
+        print_text(root, 0);
+    json_decref(root);
+    return st;
+}
+
+static int run(int argc, const char *const *argv)
+{
+    bool json = false;
+    const zm_option table[] = {{"json", ZM_OPT_FLAG(&json), NULL, "print JSON"}, {0}};
+    zm_options options = {
+        .verb = argv[0],
+        .summary = "Says what a model, data set, FITS file or checkpoint is.",
+        .arguments = "FILE",
+        .min_args = 1,
+        .max_args = 1,
+        .table = table,
+    };
+    zm_status st = zm_options_parse(&options, argc, argv);
+    if (st == ZM_OK)
+        st = info(options.args[0], &options.common, json);
+    zm_options_finish(&options);
+    return zm_cli_exit(st);
+}
+
+const zm_verb zm_verb_info = {"info",
+                              "what a model, data set, FITS file or checkpoint is", run};
