@@ -13,11 +13,16 @@ void zm_params_init(zm_params *params)
     *params = (zm_params){0};
 }
 
-void zm_params_finish(zm_params *params)
+void zm_params_finish_device(zm_params *params)
 {
     zm_buf_destroy(&params->weight_buf);
     zm_buf_destroy(&params->grad_buf);
     zm_buf_destroy(&params->statistic_buf);
+}
+
+void zm_params_finish(zm_params *params)
+{
+    zm_params_finish_device(params);
     free(params->slots);
     free(params->names);
     *params = (zm_params){0};

@@ -78,6 +78,8 @@ void zm_params_fan_in(zm_params *params, zm_slot slot, uint32_t fan_in);
 // Makes the arenas on a device (gradients too when grads). Host and device order are
 // equal.
 zm_status zm_params_allocate(zm_params *params, zm_gpu *gpu, bool grads);
+// Frees the arenas, before the device goes.
+void zm_params_finish_device(zm_params *params);
 
 // Host copies of the arenas as f32, whatever the device computes in: weights then
 // statistics, both padded. Elements: weights + statistics.

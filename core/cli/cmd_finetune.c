@@ -1,0 +1,149 @@
+#include <math.h>
+#include <string.h>
+
+#include "core/cli/train_run.h"
+
+typedef struct finetune_args {
+    zm_train_args train;
+    uint32_t heads;
+} finetune_args;
+
+// Mean, spread and range of the labelled objects' magnitudes and redshifts.
+static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
+{
+    zm_preprocess *pre = &model->pre;
+    zm_sampler sampler;
+    double sum[ZM_BANDS] = {0}, square[ZM_BANDS] = {0};
+    uint64_t n = 0;
+    float *cutout = NULL;
+    const uint32_t size = zm_model_vit(model)->image;
+    for (int b = 0; b < ZM_BANDS; b++) {
+        pre->mag_min[b] = INFINITY;
+        pre->mag_max[b] = -INFINITY;
+    }
+    pre->z_min = INFINITY;
+    pre->z_max = -INFINITY;
+    zm_status st = zm_sampler_init(&sampler, ds, size);
+    if (st == ZM_OK &&
+        !(cutout = zm_calloc((uint64_t)size * size * ZM_BANDS, sizeof *cutout)))
+        st = ZM_FAIL(ZM_ERR_MEMORY, "no memory for a cutout");
+    for (uint64_t row = 0; row < ds->count && st == ZM_OK; row++) {
+        float mags[ZM_BANDS];
+        const float z = ds->rows[row].z;
+        if (!isfinite(z))
+            continue;
+        st = zm_sampler_read(&sampler, row, cutout, mags, NULL);
+        for (int b = 0; b < ZM_BANDS && st == ZM_OK; b++) {
+            sum[b] += (double)mags[b];
+            square[b] += (double)mags[b] * (double)mags[b];
+            pre->mag_min[b] = fminf(pre->mag_min[b], mags[b]);
+            pre->mag_max[b] = fmaxf(pre->mag_max[b], mags[b]);
+        }
+        pre->z_min = fminf(pre->z_min, z);
+        pre->z_max = fmaxf(pre->z_max, z);
+        n++;
+    }
+    free(cutout);
+    zm_sampler_finish(&sampler);
+    ZM_TRY(st);
+    if (n == 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no row has a redshift", ds->path);
+    for (int b = 0; b < ZM_BANDS && standardise; b++) {
+        const double mean = sum[b] / (double)n;
+        const double var = fmax(square[b] / (double)n - mean * mean, 0.0);
+        pre->mag_mean[b] = (float)mean;
+        pre->mag_std[b] = var > 1e-12 ? (float)sqrt(var) : 1.0f;
+    }
+    pre->mag_kind = ds->mag_kind;
+    return ZM_OK;
+}
+
+// The model to start from: an autoencoder lends its encoder and how it sees pixels, a
+// fine-tuned model is taken whole.
+static zm_status make_model(const finetune_args *a, const zm_options *o, zm_dataset *ds,
+                            zm_model **out)
+{
+    zm_model *init = NULL;
+    ZM_TRY(zm_model_load(a->train.init, a->heads, 0, &init));
+    if (init->kind == ZM_MODEL_ASTROMAE) {
+        *out = init;
+        const zm_preprocess before = init->pre;
+        ZM_TRY(measure(init, ds, false));
+        if (before.recorded && before.mag_kind != ds->mag_kind) {
+            const zm_log log = zm_cli_log(&o->common);
+            zm_log_write(&log, ZM_LOG_WARN,
+                         "%s: trained on %s magnitudes, the data have %s", a->train.init,
+                         zm_mag_kind_name(before.mag_kind),
+                         zm_mag_kind_name(ds->mag_kind));
+        }
+        init->pre.recorded = true;
+        return ZM_OK;
+    }
+    zm_status st = zm_model_create_astromae(zm_model_vit(init), o->common.seed, out);
+    if (st == ZM_OK)
+        st = zm_model_copy_encoder(*out, init);
+    if (st == ZM_OK) {
+        (*out)->pre = init->pre;
+        (*out)->simulated = init->simulated;
+        st = measure(*out, ds, init->pre.recorded);
+        (*out)->pre.recorded = true;
+    }
+    zm_model_destroy(&init);
+    return st;
+}
+
+static zm_status finetune(finetune_args *a, const zm_options *o)
+{
+    const zm_log log = zm_cli_log(&o->common);
+    zm_dataset *ds = NULL;
+    zm_model *model = NULL;
+    zm_status st = zm_dataset_open(a->train.data, zm_cli_helper(), &log, &ds);
+    if (st == ZM_OK)
+        st = make_model(a, o, ds, &model);
+    if (st == ZM_OK) {
+        model->simulated = model->simulated || ds->simulated;
+        st = zm_train_run(&a->train, o, model, ds, true);
+    }
+    if (st == ZM_OK && ds->skipped > 0)
+        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped", ds->path,
+                     (unsigned long long)ds->skipped);
+    zm_model_destroy(&model);
+    zm_dataset_close(&ds);
+    return st;
+}
+
+static int run(int argc, const char *const *argv)
+{
+    finetune_args a = {.train = {.epochs = 100,
+                                 .warmup = UINT64_MAX,
+                                 .batch = 64,
+                                 .lr = 5e-4,
+                                 .schedule = "cosine",
+                                 .weight_decay = 0.005,
+                                 .augment = "flip,rot90",
+                                 .shuffle = "epoch",
+                                 .checkpoint_every = 500,
+                                 .log_every = 1}};
+    const zm_option table[] = {
+        ZM_TRAIN_OPTIONS(a.train),
+        {"init", ZM_OPT_STRING(&a.train.init), "FILE",
+         "autoencoder whose encoder is taken, or fine-tuned model to continue from",
+         .required = true},
+        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "encoder heads",
+         .shown = "the model's"},
+        {0},
+    };
+    zm_options options = {.verb = argv[0],
+                          .summary =
+                              "Trains the AstroMAE redshift model on labelled cutouts; "
+                              "the encoder stays frozen.",
+                          .table = table};
+    zm_status st = zm_options_parse(&options, argc, argv);
+    if (st == ZM_OK)
+        st = finetune(&a, &options);
+    zm_options_finish(&options);
+    return zm_cli_exit(st);
+}
+
+const zm_verb zm_verb_finetune = {"finetune",
+                                  "train the redshift model on labelled cutouts", run};

@@ -1,0 +1,127 @@
+#include <math.h>
+#include <string.h>
+
+#include "core/cli/train_run.h"
+
+typedef struct pretrain_args {
+    zm_train_args train;
+    zm_mae_config mae;
+    const char *blocks, *stretch, *method;
+} pretrain_args;
+
+// A fresh autoencoder's pixels: asinh(x / 3 sigma) with the noise of the training set.
+static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const char *stretch)
+{
+    enum { NOISE_ROWS = 2000 };
+    zm_sampler sampler;
+    float sigma[ZM_BANDS];
+    model->pre.recorded = true;
+    if (strcmp(stretch, "none") == 0)
+        return ZM_OK;
+    ZM_TRY(zm_sampler_init(&sampler, ds, ZM_MIN(ds->height, ds->width)));
+    const zm_status st = zm_sampler_sigma(&sampler, NOISE_ROWS, sigma);
+    zm_sampler_finish(&sampler);
+    ZM_TRY(st);
+    model->pre.stretch = ZM_STRETCH_ASINH;
+    for (int b = 0; b < ZM_BANDS; b++)
+        model->pre.scale[b] = 1.0f / (3.0f * sigma[b]);
+    return ZM_OK;
+}
+
+static zm_status make_model(pretrain_args *a, const zm_options *o, zm_dataset *ds,
+                            zm_model **out)
+{
+    if (!a->train.init) {
+        a->mae.vit.pcm = strcmp(a->blocks, "pcm") == 0;
+        ZM_TRY(zm_model_create_mae(&a->mae, o->common.seed, out));
+        return choose_stretch(*out, ds, a->stretch);
+    }
+    const uint32_t heads = zm_options_given(o, "heads") ? a->mae.vit.heads : 0;
+    const uint32_t dec_heads =
+        zm_options_given(o, "decoder-heads") ? a->mae.dec_heads : 0;
+    ZM_TRY(zm_model_load(a->train.init, heads, dec_heads, out));
+    if ((*out)->kind != ZM_MODEL_MAE)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
+                       a->train.init, zm_model_kind_name((*out)->kind));
+    if (zm_options_given(o, "mask-ratio"))
+        (*out)->mae.config.mask_ratio = a->mae.mask_ratio;
+    if (a->mae.norm_pix)
+        (*out)->mae.config.norm_pix = true;
+    ZM_TRY(zm_mae_check(&(*out)->mae.config));
+    return zm_options_given(o, "stretch") ? choose_stretch(*out, ds, a->stretch) : ZM_OK;
+}
+
+static zm_status pretrain(pretrain_args *a, const zm_options *o)
+{
+    const zm_log log = zm_cli_log(&o->common);
+    zm_dataset *ds = NULL;
+    zm_model *model = NULL;
+    zm_status st = zm_dataset_open(a->train.data, zm_cli_helper(), &log, &ds);
+    if (st == ZM_OK)
+        st = make_model(a, o, ds, &model);
+    if (st == ZM_OK) {
+        model->simulated = model->simulated || ds->simulated;
+        st = zm_train_run(&a->train, o, model, ds, false);
+    }
+    if (st == ZM_OK && ds->skipped > 0)
+        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped", ds->path,
+                     (unsigned long long)ds->skipped);
+    zm_model_destroy(&model);
+    zm_dataset_close(&ds);
+    return st;
+}
+
+static int run(int argc, const char *const *argv)
+{
+    pretrain_args a = {.train = {.epochs = 100,
+                                 .warmup = UINT64_MAX,
+                                 .batch = 64,
+                                 .lr = 1e-3,
+                                 .schedule = "cosine",
+                                 .weight_decay = 0.05,
+                                 .augment = "flip,rot90",
+                                 .shuffle = "epoch",
+                                 .checkpoint_every = 500,
+                                 .log_every = 1},
+                       .mae = zm_mae_default(true),
+                       .blocks = "pcm",
+                       .stretch = "asinh",
+                       .method = "mae"};
+    const zm_option table[] = {
+        ZM_TRAIN_OPTIONS(a.train),
+        {"init", ZM_OPT_STRING(&a.train.init), "FILE", "autoencoder to continue from"},
+        {"method", ZM_OPT_CHOICE(&a.method, "mae"), "NAME", "masked autoencoding"},
+        {"blocks", ZM_OPT_CHOICE(&a.blocks, "plain|pcm"), "NAME",
+         "encoder blocks: plain ViT, or with a parallel convolution module"},
+        {"image", ZM_OPT_U32(&a.mae.vit.image, 8, 1024), "PIXELS", "side of the crop"},
+        {"patch", ZM_OPT_U32(&a.mae.vit.patch, 1, 256), "PIXELS", "side of a patch"},
+        {"width", ZM_OPT_U32(&a.mae.vit.width, 4, 4096), "N", "encoder embedding"},
+        {"depth", ZM_OPT_U32(&a.mae.vit.depth, 1, ZM_MAX_DEPTH), "N", "encoder blocks"},
+        {"heads", ZM_OPT_U32(&a.mae.vit.heads, 1, 256), "N", "encoder heads"},
+        {"decoder-width", ZM_OPT_U32(&a.mae.dec_width, 4, 4096), "N",
+         "decoder embedding"},
+        {"decoder-depth", ZM_OPT_U32(&a.mae.dec_depth, 1, ZM_MAX_DEPTH), "N",
+         "decoder blocks"},
+        {"decoder-heads", ZM_OPT_U32(&a.mae.dec_heads, 1, 256), "N", "decoder heads"},
+        {"mask-ratio", ZM_OPT_F32(&a.mae.mask_ratio, 0.01, 0.99), "X",
+         "part of the patches that is hidden"},
+        {"norm-pix", ZM_OPT_FLAG(&a.mae.norm_pix), NULL,
+         "targets normalised patch by patch"},
+        {"stretch", ZM_OPT_CHOICE(&a.stretch, "asinh|none"), "NAME",
+         "pixels: asinh(x / 3 sigma) with the noise of the data, or as they come"},
+        {0},
+    };
+    zm_options options = {.verb = argv[0],
+                          .summary =
+                              "Trains a masked autoencoder on cutouts; no labels are "
+                              "needed.",
+                          .table = table};
+    zm_status st = zm_options_parse(&options, argc, argv);
+    if (st == ZM_OK)
+        st = pretrain(&a, &options);
+    zm_options_finish(&options);
+    return zm_cli_exit(st);
+}
+
+const zm_verb zm_verb_pretrain = {"pretrain",
+                                  "train a masked autoencoder, without labels", run};

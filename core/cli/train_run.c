@@ -1,0 +1,397 @@
+#include "core/cli/train_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/cli/progress.h"
+#include "core/io/bytes.h"
+#include "core/train/checkpoint.h"
+#include "core/train/predictor.h"
+#include "core/train/train_log.h"
+
+typedef struct run {
+    const zm_train_args *args;
+    const zm_options *options;
+    zm_log log;
+    zm_model *model;
+    zm_dataset *ds;
+    zm_order order;
+    zm_gpu *gpu;
+    zm_train_config config;
+    zm_trainer *trainer;
+    zm_predictor *validator;
+    zm_train_log files;
+    zm_progress progress;
+    char *config_text;
+    double best_loss;
+    uint64_t best_step;
+    uint64_t val_every;
+    double last_loss;
+} run;
+
+static zm_status parse_augment(const char *list, uint32_t *flags)
+{
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } known[] = {{"flip", ZM_AUG_FLIP}, {"rot90", ZM_AUG_ROT90}, {"angle", ZM_AUG_ANGLE}};
+    *flags = 0;
+    if (strcmp(list, "none") == 0)
+        return ZM_OK;
+    for (const char *at = list; *at;) {
+        const size_t n = strcspn(at, ",");
+        size_t k = 0;
+        while (k < ZM_COUNT_OF(known) &&
+               (strlen(known[k].name) != n || strncmp(at, known[k].name, n) != 0))
+            k++;
+        if (k == ZM_COUNT_OF(known))
+            return ZM_FAIL(ZM_ERR_USAGE,
+                           "--augment: \"%.*s\" is not none, flip, rot90 or angle",
+                           (int)n, at);
+        *flags |= known[k].flag;
+        at += n + (at[n] == ',');
+    }
+    return ZM_OK;
+}
+
+zm_status zm_train_configure(const zm_train_args *a, const zm_common *common,
+                             const zm_order *order, bool finetune, zm_train_config *out)
+{
+    const uint64_t per_epoch = ZM_MAX((order->train_count + a->batch / 2) / a->batch, 1u);
+    const uint64_t steps = a->steps ? a->steps : a->epochs * per_epoch;
+    *out = (zm_train_config){
+        .seed = common->seed,
+        .batch = a->batch,
+        .micro_batch = a->micro_batch,
+        .schedule = {.lr = a->lr,
+                     .steps = steps,
+                     .steps_per_epoch = per_epoch,
+                     .warmup_steps = a->warmup == UINT64_MAX ? steps / 20 : a->warmup},
+        .weight_decay = (float)a->weight_decay,
+        .beta1 = 0.9f,
+        .beta2 = finetune ? 0.999f : 0.95f,
+        .eps = 1e-8f,
+        .clip = (float)a->clip,
+        .noise = a->noise};
+    ZM_TRY(zm_schedule_parse(a->schedule, &out->schedule.kind));
+    return parse_augment(a->augment, &out->augment);
+}
+
+static char *join(const char *dir, const char *name)
+{
+    const size_t size = strlen(dir) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", dir, name);
+    return path;
+}
+
+static zm_status save_model(const run *r, const char *name)
+{
+    char *path = join(r->args->out, name);
+    if (!path)
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", r->args->out);
+    const zm_status st = zm_model_save(r->model, path);
+    free(path);
+    return st;
+}
+
+// Options that decide the result; where the files are and who computes do not.
+static zm_status describe_config(run *r)
+{
+    static const char *const apart[] = {
+        "out",    "resume",           "device",    "threads", "quiet", "verbose",
+        "config", "checkpoint-every", "log-every", "init",    "data"};
+    json_t *all = zm_options_json(r->options);
+    for (size_t i = 0; i < ZM_COUNT_OF(apart); i++)
+        json_object_del(all, apart[i]);
+    json_object_set_new(all, "objects", json_integer((json_int_t)r->ds->count));
+    r->config_text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    json_decref(all);
+    return r->config_text ? ZM_OK : ZM_FAIL(ZM_ERR_MEMORY, "no memory for the options");
+}
+
+static zm_status write_config(const run *r)
+{
+    char *path = join(r->args->out, "config.json");
+    json_t *all = zm_options_json(r->options);
+    char *text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
+    zm_atomic_file file = {0};
+    zm_status st = path && text ? zm_atomic_begin(path, &file)
+                                : ZM_FAIL(ZM_ERR_MEMORY, "no memory for config.json");
+    if (st == ZM_OK)
+        st = zm_atomic_write(&file, text, strlen(text));
+    if (st == ZM_OK)
+        st = zm_atomic_commit(&file);
+    else
+        zm_atomic_abort(&file);
+    json_decref(all);
+    free(text);
+    free(path);
+    return st;
+}
+
+// Says which option of the checkpoint differs from the command line.
+static zm_status compare_config(const run *r, const zm_checkpoint *c)
+{
+    if (strcmp(c->config, r->config_text) == 0)
+        return ZM_OK;
+    json_t *then = json_loads(c->config, 0, NULL);
+    json_t *now = json_loads(r->config_text, 0, NULL);
+    const char *key = "?";
+    json_t *value;
+    json_object_foreach(now, key,
+                        value) if (!json_equal(value, json_object_get(then, key))) break;
+    const zm_status st = ZM_FAIL(
+        ZM_ERR_USAGE, "%s: was made with another --%s: resume with the same options",
+        c->path, key);
+    json_decref(then);
+    json_decref(now);
+    return st;
+}
+
+static zm_status restore(run *r, const zm_checkpoint *c)
+{
+    const zm_params *ps = &r->model->params;
+    if (c->host_count != zm_params_host_count(ps) || c->moment_count != ps->weights)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: holds another model", c->path);
+    memcpy(r->model->host, c->host, (size_t)c->host_count * sizeof(float));
+    r->best_loss = c->state.best_loss;
+    r->best_step = c->state.best_step;
+    return zm_trainer_restore(r->trainer, c->state.step, c->m, c->v);
+}
+
+static zm_status save_checkpoint(run *r)
+{
+    const zm_run_state state = {.step = zm_trainer_steps(r->trainer),
+                                .best_loss = r->best_loss,
+                                .best_step = r->best_step,
+                                .micro_batch = zm_trainer_memory(r->trainer).micro_batch,
+                                .config = r->config_text};
+    return zm_checkpoint_save(r->args->out, r->trainer, r->model, &state);
+}
+
+// Mean loss over the validation part; waits.
+static zm_status validate(run *r, double *loss)
+{
+    const uint32_t batch = zm_predictor_batch(r->validator);
+    float *values = zm_calloc(batch, sizeof *values);
+    if (!values)
+        return ZM_FAIL(ZM_ERR_MEMORY, "no memory to validate");
+    double sum = 0.0;
+    zm_status st = ZM_OK;
+    for (uint32_t at = 0; at < r->order.val_count && st == ZM_OK; at += batch) {
+        const uint32_t n = ZM_MIN(batch, r->order.val_count - at);
+        st = zm_predictor_submit(r->validator, r->order.val + at, n);
+        if (st == ZM_OK)
+            st = zm_gpu_wait(r->gpu);
+        if (st == ZM_OK)
+            st = zm_predictor_result(r->validator, values, NULL);
+        for (uint32_t i = 0; i < n && st == ZM_OK; i++) {
+            const double d =
+                (double)values[i] - (double)r->ds->rows[r->order.val[at + i]].z;
+            sum += r->model->kind == ZM_MODEL_MAE ? (double)values[i] : d * d;
+        }
+    }
+    free(values);
+    *loss = sum / r->order.val_count;
+    return st;
+}
+
+static void warn_log(const run *r)
+{
+    zm_log_write(&r->log, ZM_LOG_WARN,
+                 "%s: the log cannot be written (disk full?); "
+                 "training goes on",
+                 r->args->out);
+}
+
+static zm_status validate_and_keep_best(run *r)
+{
+    double loss;
+    ZM_TRY(validate(r, &loss));
+    const bool best = loss < r->best_loss;
+    if (!zm_train_log_validation(&r->files, zm_trainer_steps(r->trainer) - 1, loss, best))
+        warn_log(r);
+    if (!best)
+        return ZM_OK;
+    r->best_loss = loss;
+    r->best_step = zm_trainer_steps(r->trainer);
+    ZM_TRY(zm_params_download(&r->model->params, r->model->host));
+    return save_model(r, "best.safetensors");
+}
+
+static zm_status take_result(run *r)
+{
+    zm_step_result result;
+    zm_status st = zm_trainer_result(r->trainer, &result);
+    if (st == ZM_PENDING) {
+        ZM_TRY(zm_gpu_wait(r->gpu));
+        st = zm_trainer_result(r->trainer, &result);
+    }
+    ZM_TRY(st);
+    r->last_loss = result.loss;
+    if (result.step % r->args->log_every == 0 && !zm_train_log_step(&r->files, &result))
+        warn_log(r);
+    char note[64];
+    if (isfinite(r->best_loss))
+        snprintf(note, sizeof note, "loss %.5g, validation %.5g", result.loss,
+                 r->best_loss);
+    else
+        snprintf(note, sizeof note, "loss %.5g", result.loss);
+    zm_progress_set(&r->progress, (result.step + 1) * r->config.batch, note);
+    return ZM_OK;
+}
+
+static zm_status drain(run *r)
+{
+    while (zm_trainer_pending(r->trainer) > 0)
+        ZM_TRY(take_result(r));
+    return ZM_OK;
+}
+
+// Runs what is due after a step: validation first, so that a checkpoint knows its best.
+static zm_status after_step(run *r)
+{
+    const uint64_t done = zm_trainer_steps(r->trainer), last = r->config.schedule.steps;
+    const uint64_t every = r->args->checkpoint_every;
+    const bool val_due = r->validator && (done % r->val_every == 0 || done == last);
+    const bool save_due = done == last || (every && done % every == 0);
+    if (!val_due && !save_due)
+        return ZM_OK;
+    ZM_TRY(drain(r));
+    if (val_due)
+        ZM_TRY(validate_and_keep_best(r));
+    return save_due ? save_checkpoint(r) : ZM_OK;
+}
+
+static zm_status loop(run *r)
+{
+    while (zm_trainer_steps(r->trainer) < r->config.schedule.steps) {
+        if (zm_cli_stop_requested()) {
+            ZM_TRY(drain(r));
+            ZM_TRY(save_checkpoint(r));
+            return ZM_FAIL(
+                ZM_ERR_INTERRUPTED,
+                "by a signal after step %llu, checkpoint written: --resume auto "
+                "continues",
+                (unsigned long long)zm_trainer_steps(r->trainer));
+        }
+        if (zm_trainer_pending(r->trainer) == ZM_STEPS_IN_FLIGHT)
+            ZM_TRY(take_result(r));
+        ZM_TRY(zm_trainer_step(r->trainer));
+        ZM_TRY(after_step(r));
+    }
+    return drain(r);
+}
+
+static zm_status prepare(run *r, const zm_checkpoint *c)
+{
+    ZM_TRY(zm_cli_open_gpu(&r->options->common, &r->gpu));
+    if (c->path)
+        r->config.micro_batch = c->state.micro_batch;
+    ZM_TRY(zm_trainer_create(r->gpu, r->model, r->ds, &r->order, &r->config, &r->log,
+                             &r->trainer));
+    if (r->order.val_count > 0) {
+        const uint32_t batch = ZM_MIN(r->config.batch, r->order.val_count);
+        ZM_TRY(zm_predictor_create(r->gpu, r->model, r->ds, batch, r->config.seed,
+                                   &r->validator));
+    }
+    r->val_every =
+        r->args->val_every ? r->args->val_every : r->config.schedule.steps_per_epoch;
+    if (c->path)
+        ZM_TRY(restore(r, c));
+    ZM_TRY(zm_train_log_open(r->args->out, zm_trainer_steps(r->trainer), &r->files));
+    const zm_train_memory memory = zm_trainer_memory(r->trainer);
+    zm_log_write(
+        &r->log, ZM_LOG_INFO,
+        "%s: %.1f M parameters, %.1f M trained; memory: parameters %.1f MiB, step "
+        "%.1f MiB; %u kernels a step, micro-batch %u",
+        zm_gpu_caps(r->gpu)->name,
+        (double)zm_params_count(&r->model->params, false) / 1e6,
+        (double)zm_params_count(&r->model->params, true) / 1e6,
+        (double)memory.parameters / 1048576.0, (double)memory.step / 1048576.0,
+        memory.dispatches, memory.micro_batch);
+    return ZM_OK;
+}
+
+static bool file_exists(const char *dir, const char *name)
+{
+    struct stat info;
+    char *path = join(dir, name);
+    const bool found = path && stat(path, &info) == 0;
+    free(path);
+    return found;
+}
+
+static zm_status train(run *r)
+{
+    zm_checkpoint c = {0};
+    ZM_TRY(describe_config(r));
+    if (!r->args->resume && zm_checkpoint_any(r->args->out))
+        return ZM_FAIL(ZM_ERR_USAGE,
+                       "%s: holds checkpoints of an earlier run: give --resume auto to "
+                       "continue it, or another --out",
+                       r->args->out);
+    ZM_TRY(zm_make_dirs(r->args->out));
+    zm_status st =
+        r->args->resume ? zm_checkpoint_load_newest(r->args->out, &r->log, &c) : ZM_OK;
+    if (st == ZM_OK && c.path)
+        st = compare_config(r, &c);
+    if (st == ZM_OK && c.path && c.state.step >= r->config.schedule.steps &&
+        file_exists(r->args->out, "model.safetensors")) {
+        zm_log_write(&r->log, ZM_LOG_INFO, "%s: finished already", r->args->out);
+        zm_checkpoint_finish(&c);
+        return ZM_OK;
+    }
+    if (st == ZM_OK)
+        st = write_config(r);
+    if (st == ZM_OK)
+        st = prepare(r, &c);
+    zm_checkpoint_finish(&c);
+    ZM_TRY(st);
+    zm_cli_catch_signals();
+    const uint64_t batch = r->config.batch;
+    r->progress = zm_progress_init(
+        r->options->verb, "cutouts", zm_trainer_steps(r->trainer) * batch,
+        r->config.schedule.steps * batch, r->options->common.quiet);
+    ZM_TRY(loop(r));
+    zm_progress_finish(&r->progress);
+    ZM_TRY(zm_params_download(&r->model->params, r->model->host));
+    return save_model(r, "model.safetensors");
+}
+
+zm_status zm_train_run(const zm_train_args *args, const zm_options *options,
+                       zm_model *model, zm_dataset *ds, bool labelled)
+{
+    run r = {.args = args,
+             .options = options,
+             .log = zm_cli_log(&options->common),
+             .model = model,
+             .ds = ds,
+             .best_loss = INFINITY};
+    const zm_common *common = &options->common;
+    zm_status st = ZM_OK;
+    if (strcmp(common->precision, "f32") != 0)
+        st = ZM_FAIL(ZM_ERR_USAGE, "--precision %s: training runs in f32",
+                     common->precision);
+    if (st == ZM_OK)
+        st = zm_order_init(&r.order, ds, labelled, args->val,
+                           strcmp(args->shuffle, "none") != 0, common->seed);
+    if (st == ZM_OK)
+        st = zm_train_configure(args, common, &r.order, labelled, &r.config);
+    if (st == ZM_OK)
+        st = train(&r);
+    zm_train_log_close(&r.files);
+    zm_predictor_destroy(&r.validator);
+    zm_trainer_destroy(&r.trainer);
+    zm_params_finish_device(&model->params);
+    zm_gpu_destroy(&r.gpu);
+    zm_order_finish(&r.order);
+    free(r.config_text);
+    return st;
+}

@@ -1,0 +1,67 @@
+// What pretrain and finetune share: their options and the loop round the trainer.
+#ifndef ZM_TRAIN_RUN_H
+#define ZM_TRAIN_RUN_H
+
+#include "core/cli/cli.h"
+#include "core/train/model.h"
+#include "core/train/trainer.h"
+
+typedef struct zm_train_args {
+    const char *data, *out, *init, *resume, *schedule, *shuffle, *augment;
+    uint64_t steps, epochs, warmup, checkpoint_every, val_every, log_every;
+    uint32_t batch, micro_batch;
+    double lr, weight_decay, clip, val;
+    float noise;
+} zm_train_args;
+
+// Rows of a verb's option table for the members of a struct zm_train_args.
+#define ZM_TRAIN_OPTIONS(a)                                                              \
+    {"data", ZM_OPT_STRING(&(a).data), "FILE", "data set, or directory of cutouts",      \
+     .required = true},                                                                  \
+        {"out", ZM_OPT_STRING(&(a).out), "DIR", "where the run's files go",              \
+         .required = true},                                                              \
+        {"resume", ZM_OPT_CHOICE(&(a).resume, "auto"), "auto",                           \
+         "continue from the newest valid checkpoint in DIR"},                            \
+        {"steps", ZM_OPT_U64(&(a).steps, 0, 1e12), "N", "optimizer steps",               \
+         .shown = "from --epochs"},                                                      \
+        {"epochs", ZM_OPT_U64(&(a).epochs, 1, 1e9), "N", "passes over the data"},        \
+        {"batch", ZM_OPT_U32(&(a).batch, 1, 1 << 20), "N", "objects a step"},            \
+        {"micro-batch", ZM_OPT_U32(&(a).micro_batch, 0, 1 << 20), "N",                   \
+         "objects at a time, gradients are accumulated", .shown = "as many as fit"},     \
+        {"lr", ZM_OPT_F64(&(a).lr, 0, 100), "X", "peak learning rate"},                  \
+        {"schedule", ZM_OPT_CHOICE(&(a).schedule, "constant|cosine|cyclic"), "NAME",     \
+         "learning rate: constant, warm-up and cosine, AstroMAE's cyclic"},              \
+        {"warmup", ZM_OPT_U64(&(a).warmup, 0, 1e12), "STEPS",                            \
+         "linear warm-up of --schedule cosine", .shown = "5 % of the steps"},            \
+        {"weight-decay", ZM_OPT_F64(&(a).weight_decay, 0, 10), "X",                      \
+         "decoupled weight decay"},                                                      \
+        {"clip", ZM_OPT_F64(&(a).clip, 0, 1e9), "X",                                     \
+         "largest norm of the gradient, 0 = any"},                                       \
+        {"augment", ZM_OPT_STRING(&(a).augment), "LIST",                                 \
+         "none, or some of flip,rot90,angle"},                                           \
+        {"noise", ZM_OPT_F32(&(a).noise, 0, 100), "X",                                   \
+         "standard deviation of noise added to the stretched pixels"},                   \
+        {"shuffle", ZM_OPT_CHOICE(&(a).shuffle, "epoch|none"), "NAME",                   \
+         "a new order every epoch, or file order"},                                      \
+        {"val", ZM_OPT_F64(&(a).val, 0, 0.9), "FRACTION",                                \
+         "part of the objects that only validates"},                                     \
+        {"val-every", ZM_OPT_U64(&(a).val_every, 0, 1e12), "STEPS",                      \
+         "steps between validations", .shown = "an epoch"},                              \
+        {"checkpoint-every", ZM_OPT_U64(&(a).checkpoint_every, 0, 1e12), "STEPS",        \
+         "steps between checkpoints, 0 = only at the end"},                              \
+    {                                                                                    \
+        "log-every", ZM_OPT_U64(&(a).log_every, 1, 1e9), "STEPS",                        \
+            "steps between lines of the log"                                             \
+    }
+
+// The training configuration that the options and the data ask for; fails on
+// contradictions.
+zm_status zm_train_configure(const zm_train_args *args, const zm_common *common,
+                             const zm_order *order, bool finetune, zm_train_config *out);
+
+// Trains model on ds until the last step: files, validation, checkpoints, signals.
+//   config  of the run: checkpoints of another one are refused
+zm_status zm_train_run(const zm_train_args *args, const zm_options *options,
+                       zm_model *model, zm_dataset *ds, bool labelled);
+
+#endif
