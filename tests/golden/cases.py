@@ -6,6 +6,7 @@ a batch: step k takes objects (k * batch + i) mod count.
 """
 import contextlib
 
+import numpy as np
 import torch
 
 import philox
@@ -70,10 +71,9 @@ def draw_data(case):
     if case["model"] == "mae":
         shapes["mask_noise"] = (n, (net["image"] // net["patch"]) ** 2)
     data = {name: philox.draw(name, shape, seed) for name, shape in shapes.items()}
-    levels = case["noise_levels"]
+    levels = np.float32(case["noise_levels"])
     if levels:
-        noise = data["mask_noise"]
-        data["mask_noise"] = (noise * levels).astype(int).astype(noise.dtype) / noise.dtype.type(levels)
+        data["mask_noise"] = np.floor(data["mask_noise"] * levels) / levels
     return data
 
 
