@@ -79,7 +79,7 @@ static zm_status open_decoded(zm_fits *fits, const char *helper, uint64_t file_s
     uint64_t size = 0;
     ZM_TRY(zm_fits_decode(fits->path, helper, file_size, &data, &size));
     fits->memory = data;
-    fits->memory_size = (size_t)size;
+    fits->memory_size = (size_t)(zm_fits_blocks(size) * ZM_FITS_BLOCK);
     zm_fits_list_finish(&fits->list);
     ZM_TRY(zm_fits_scan(fits->path, data, size, &fits->list));
     int status = 0;

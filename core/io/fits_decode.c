@@ -125,11 +125,11 @@ static zm_status receive_payload(decoder *d, uint64_t limit, zm_fits_reply *head
         return ZM_OK;
     if (head->size == 0 || head->size > limit)
         return ZM_OK;
-    uint8_t *data = malloc((size_t)head->size + 1);
+    // cfitsio reads memory in whole blocks, whatever size it was told
+    uint8_t *data = zm_calloc(zm_fits_blocks(head->size) + 1, ZM_FITS_BLOCK);
     if (!data)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for %" PRIu64 " decoded bytes",
                        d->path, head->size);
-    data[head->size] = 0;
     if (receive(d, data, head->size) && receive(d, &sum, sizeof sum) &&
         XXH64(data, (size_t)head->size, 0) == sum)
         *complete = true;

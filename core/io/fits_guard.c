@@ -54,6 +54,11 @@ const char *zm_fits_packing(const uint8_t *data, uint64_t size)
     return NULL;
 }
 
+uint64_t zm_fits_blocks(uint64_t size)
+{
+    return size / ZM_FITS_BLOCK + (size % ZM_FITS_BLOCK != 0);
+}
+
 bool zm_fits_is_fits(const uint8_t *data, uint64_t size)
 {
     return zm_fits_packing(data, size) || (size >= 8 && memcmp(data, "SIMPLE  ", 8) == 0);
@@ -357,8 +362,7 @@ static zm_status scan(const fits_source *source, zm_fits_list *out)
             zm_fits_list_finish(&list);
             return st;
         }
-        offset = raw.hdu.data_offset +
-                 (raw.hdu.data_size + ZM_FITS_BLOCK - 1) / ZM_FITS_BLOCK * ZM_FITS_BLOCK;
+        offset = raw.hdu.data_offset + zm_fits_blocks(raw.hdu.data_size) * ZM_FITS_BLOCK;
         if (!source_read(source, offset, start, sizeof start) ||
             memcmp(start, "XTENSION", 8) != 0)
             break;

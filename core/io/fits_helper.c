@@ -17,11 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bzlib.h>
 #include <xxhash.h>
-#include <zlib.h>
-
-#include "core/io/bytes.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -32,15 +28,7 @@
 #define UNLIMITED_MEMORY // its shadow is terabytes of address space
 #endif
 
-enum { PIECE_BYTES = 1 << 18 };
-
-typedef struct unpacked {
-    const char *path;
-    uint64_t limit;
-    uint8_t *data;
-    uint64_t size;
-    uint64_t capacity;
-} unpacked;
+enum { GROWTH_BYTES = 1 << 18 };
 
 static void set_limit(int what, uint64_t value)
 {
@@ -59,89 +47,6 @@ static void limit_process(uint64_t file_size)
     // packed, unpacked and decoded copies, while they grow, and the program itself
     set_limit(RLIMIT_AS, (UINT64_C(512) << 20) + 4 * zm_fits_decoded_limit(file_size));
 #endif
-}
-
-static zm_status too_large(const char *path, uint64_t limit)
-{
-    return ZM_FAIL(ZM_ERR_FORMAT, "%s: expands beyond %" PRIu64 " MiB, refused", path,
-                   limit >> 20);
-}
-
-// Room for one more piece, doubling up to the limit and one byte beyond it.
-static zm_status make_room(unpacked *u)
-{
-    if (u->size > u->limit)
-        return too_large(u->path, u->limit);
-    if (u->capacity - u->size >= PIECE_BYTES)
-        return ZM_OK;
-    const uint64_t capacity = ZM_MIN(ZM_MAX(u->capacity * 2, UINT64_C(4) * PIECE_BYTES),
-                                     u->limit + 2 * PIECE_BYTES);
-    uint8_t *data = realloc(u->data, (size_t)capacity);
-    if (!data)
-        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to unpack it", u->path);
-    u->data = data;
-    u->capacity = capacity;
-    return ZM_OK;
-}
-
-static zm_status unpack_gzip(unpacked *u)
-{
-    zm_status st = ZM_OK;
-    gzFile f = gzopen(u->path, "rb");
-    if (!f)
-        return ZM_FAIL(ZM_ERR_IO, "%s: %s", u->path, strerror(errno));
-    int n = 1;
-    while (n > 0 && (st = make_room(u)) == ZM_OK) {
-        n = gzread(f, u->data + u->size, PIECE_BYTES);
-        u->size += n > 0 ? (uint64_t)n : 0;
-    }
-    const int end = gzclose(f);
-    if (st == ZM_OK && (n < 0 || end != Z_OK))
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: damaged or truncated gzip data", u->path);
-    return st;
-}
-
-// One stream of a bzip2 file; *more says whether another follows.
-static zm_status unpack_bzip2_stream(unpacked *u, FILE *f, uint8_t *rest, int *rest_size,
-                                     bool *more)
-{
-    zm_status st = ZM_OK;
-    int error = BZ_OK;
-    uint8_t unused[BZ_MAX_UNUSED];
-    memcpy(unused, rest, (size_t)*rest_size);
-    BZFILE *b = BZ2_bzReadOpen(&error, f, 0, 0, unused, *rest_size);
-    while (error == BZ_OK && (st = make_room(u)) == ZM_OK) {
-        const int n = BZ2_bzRead(&error, b, u->data + u->size, PIECE_BYTES);
-        u->size += n > 0 ? (uint64_t)n : 0;
-    }
-    if (st == ZM_OK && error != BZ_STREAM_END)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: damaged or truncated bzip2 data", u->path);
-    if (st == ZM_OK) {
-        void *left = NULL;
-        BZ2_bzReadGetUnused(&error, b, &left, rest_size);
-        memcpy(rest, left, (size_t)*rest_size);
-        const int next = *rest_size ? 0 : getc(f);
-        if (*rest_size == 0 && next != EOF)
-            ungetc(next, f);
-        *more = *rest_size != 0 || next != EOF;
-    }
-    BZ2_bzReadClose(&error, b);
-    return st;
-}
-
-static zm_status unpack_bzip2(unpacked *u)
-{
-    uint8_t rest[BZ_MAX_UNUSED];
-    int rest_size = 0;
-    bool more = true;
-    zm_status st = ZM_OK;
-    FILE *f = fopen(u->path, "rb");
-    if (!f)
-        return ZM_FAIL(ZM_ERR_IO, "%s: %s", u->path, strerror(errno));
-    while (st == ZM_OK && more)
-        st = unpack_bzip2_stream(u, f, rest, &rest_size, &more);
-    fclose(f);
-    return st;
 }
 
 static zm_status cfitsio_failure(const char *path, int hdu, int status)
@@ -307,7 +212,7 @@ static zm_status decode_all(const char *path, fitsfile *in, uint64_t limit, uint
     if (!memory)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to decode it", path);
     fits_get_num_hdus(in, &hdus, &status);
-    fits_create_memfile(&f, &memory, &memory_size, PIECE_BYTES, realloc, &status);
+    fits_create_memfile(&f, &memory, &memory_size, GROWTH_BYTES, realloc, &status);
     if (status != 0)
         st = cfitsio_failure(path, 1, status);
     for (int hdu = 1; st == ZM_OK && hdu <= hdus; hdu++)
@@ -321,7 +226,8 @@ static zm_status decode_all(const char *path, fitsfile *in, uint64_t limit, uint
     if (end <= 0 || (uint64_t)end > memory_size)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: decoded to nothing", path);
     if ((uint64_t)end > limit)
-        return too_large(path, limit);
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: expands beyond %" PRIu64 " MiB, refused", path,
+                       limit >> 20);
     *out = memory;
     *size = (uint64_t)end;
     return ZM_OK;
@@ -330,38 +236,30 @@ static zm_status decode_all(const char *path, fitsfile *in, uint64_t limit, uint
 static zm_status decode_file(const char *path, uint64_t file_size, uint8_t **out,
                              uint64_t *size)
 {
-    unpacked u = {.path = path, .limit = zm_fits_decoded_limit(file_size)};
-    uint8_t start[8] = {0};
     zm_fits_list list = {0};
     fitsfile *in = NULL;
     int status = 0;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
-    const size_t n = fread(start, 1, sizeof start, f);
-    fclose(f);
-    const char *pack = zm_fits_packing(start, n);
-    if (pack && strcmp(pack, "gzip") == 0)
-        ZM_TRY(unpack_gzip(&u));
-    else if (pack && strcmp(pack, "bzip2") == 0)
-        ZM_TRY(unpack_bzip2(&u));
-    if (u.data) {
-        ZM_TRY(zm_fits_scan(path, u.data, u.size, &list));
+    uint8_t *data = NULL;
+    uint64_t data_size = 0;
+    const uint64_t limit = zm_fits_decoded_limit(file_size);
+    ZM_TRY(zm_fits_unpack(path, limit, &data, &data_size));
+    if (data) {
+        ZM_TRY(zm_fits_scan(path, data, data_size, &list));
         if (!list.compressed) {
-            *out = u.data;
-            *size = u.size;
+            *out = data;
+            *size = data_size;
             return ZM_OK;
         }
-        void *memory = u.data;
-        size_t memory_size = (size_t)u.size;
+        void *memory = data;
+        size_t memory_size = (size_t)(zm_fits_blocks(data_size) * ZM_FITS_BLOCK);
         fits_open_memfile(&in, "packed.fits", READONLY, &memory, &memory_size, 0, NULL,
                           &status);
         return status ? cfitsio_failure(path, 1, status)
-                      : decode_all(path, in, u.limit, out, size);
+                      : decode_all(path, in, limit, out, size);
     }
     fits_open_diskfile(&in, path, READONLY, &status);
     return status ? cfitsio_failure(path, 1, status)
-                  : decode_all(path, in, u.limit, out, size);
+                  : decode_all(path, in, limit, out, size);
 }
 
 static bool send_bytes(const void *data, uint64_t size)

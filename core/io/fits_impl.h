@@ -16,6 +16,9 @@ struct zm_fits {
     zm_fits_list list;
 };
 
+// Blocks of 2880 bytes that hold size bytes.
+uint64_t zm_fits_blocks(uint64_t size);
+
 // Lists the HDUs of an open file descriptor.
 zm_status zm_fits_scan_fd(const char *label, int fd, uint64_t size, zm_fits_list *out);
 
@@ -25,8 +28,14 @@ uint64_t zm_fits_decoded_limit(uint64_t compressed_size);
 
 // Runs the helper on a file and returns the plain FITS file that it makes of it. The
 // child is limited in memory, processor time and wall-clock time; its death is an error.
+// Zeros follow the data up to the end of the block, and one block more.
 zm_status zm_fits_decode(const char *path, const char *helper, uint64_t file_size,
                          uint8_t **out, uint64_t *size);
+
+// Unpacks a file that is packed as a whole into fresh memory; any other leaves *out NULL.
+// Errors: damaged, truncated, larger than limit bytes.
+// Zeros follow the data up to the end of the block, and one block more.
+zm_status zm_fits_unpack(const char *path, uint64_t limit, uint8_t **out, uint64_t *size);
 
 // What the helper sends: this head, the payload, then its XXH64.
 #define ZM_FITS_REPLY_MAGIC UINT64_C(0x31535449465a4d5a)
