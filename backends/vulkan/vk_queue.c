@@ -2,6 +2,11 @@
 
 #include "backends/vulkan/vulkan_debug.h"
 
+void zm_vulkan_set_timeout(zm_gpu *gpu, uint64_t timeout_ns)
+{
+    ((zm_vk_gpu *)gpu)->timeout_ns = timeout_ns;
+}
+
 static zm_vk_slot *slot_of(zm_vk_gpu *gpu, uint64_t serial)
 {
     return &gpu->slots[serial % ZM_VK_SLOTS];
@@ -65,8 +70,8 @@ static zm_status note_loss(zm_vk_gpu *gpu, zm_status st)
 static zm_status retire_oldest(zm_vk_gpu *gpu)
 {
     zm_vk_slot *slot = slot_of(gpu, gpu->completed + 1);
-    ZM_VK_TRY(vkResetFences(gpu->device, 1, &slot->fence), "vkResetFences");
     ZM_VK_TRY(vkResetDescriptorPool(gpu->device, slot->sets, 0), "vkResetDescriptorPool");
+    ZM_VK_TRY(vkResetFences(gpu->device, 1, &slot->fence), "vkResetFences");
     slot->state = ZM_VK_SLOT_FREE;
     slot->commands = 0;
     gpu->staging_tail = slot->staging_end;

@@ -21,6 +21,9 @@ void zm_vulkan_seed_bugs(zm_gpu *gpu, uint32_t bugs);
 // elements differ), so tests count here.
 uint32_t zm_vulkan_program_barriers(const zm_program *program);
 
+// The time after which a wait gives the device up for lost.
+void zm_vulkan_set_timeout(zm_gpu *gpu, uint64_t timeout_ns);
+
 // Puts other SPIR-V in place of a kernel that was not used yet; words must outlive gpu.
 void zm_vulkan_replace_shader(zm_gpu *gpu, zm_kernel kernel, const uint32_t *words,
                               size_t size_bytes);
