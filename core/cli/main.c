@@ -47,7 +47,7 @@ static int run_verb(int argc, const char *const *argv)
 int main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "--fits-helper") == 0)
-        return zm_fits_helper_main(argc - 1, argv + 1);
+        return zm_fits_helper_main(argc, argv);
     int status = 0;
     if (argc < 2) {
         print_help(stderr);
