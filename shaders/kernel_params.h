@@ -29,6 +29,7 @@
 // mean, var (cols) biased; running = (1 - momentum) running + momentum (mean, unbiased
 // var)
 #define ZM_PARAMS_batchnorm_stats ZM_U(rows) ZM_U(cols) ZM_F(momentum)
+// act: none or relu
 #define ZM_PARAMS_batchnorm_fwd   ZM_U(rows) ZM_U(cols) ZM_F(eps) ZM_U(act)
 // sums (2, cols) = sum dy, sum dy xhat; dgamma, dbeta add them when accumulate
 #define ZM_PARAMS_batchnorm_bwd_stats ZM_U(rows) ZM_U(cols) ZM_F(eps) ZM_U(accumulate)

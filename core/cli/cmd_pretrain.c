@@ -38,7 +38,7 @@ static zm_status make_model(pretrain_args *a, const zm_options *o, zm_dataset *d
     }
     const uint32_t heads = zm_options_given(o, "heads") ? a->mae.vit.heads : 0;
     const uint32_t dec_heads =
-        zm_options_given(o, "decoder-heads") ? a->mae.dec_heads : 0;
+        zm_options_given(o, "decoder-heads") ? a->mae.dec_heads : heads;
     ZM_TRY(zm_model_load(a->train.init, heads, dec_heads, out));
     if ((*out)->kind != ZM_MODEL_MAE)
         return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",

@@ -11,6 +11,7 @@
 typedef struct reconstruct_args {
     const char *model, *data, *out;
     uint32_t count, batch, heads, dec_heads;
+    bool norm_pix;
 } reconstruct_args;
 
 typedef struct job {
@@ -29,10 +30,13 @@ static zm_status open_all(job *j)
 {
     const reconstruct_args *a = j->args;
     const zm_log log = zm_cli_log(&j->options->common);
-    ZM_TRY(zm_model_load(a->model, a->heads, a->dec_heads, &j->model));
+    ZM_TRY(zm_model_load(a->model, a->heads, a->dec_heads ? a->dec_heads : a->heads,
+                         &j->model));
     if (j->model->kind != ZM_MODEL_MAE)
         return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
                        a->model, zm_model_kind_name(j->model->kind));
+    if (a->norm_pix)
+        j->model->mae.config.norm_pix = true;
     ZM_TRY(zm_dataset_open(a->data, zm_cli_helper(), &log, &j->ds));
     if (j->ds->count == 0)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: no readable cutout", j->ds->path);
@@ -166,7 +170,9 @@ static int run(int argc, const char *const *argv)
         {"count", ZM_OPT_U32(&a.count, 0, UINT32_MAX), "N", "objects",
          .shown = "8 in a picture, else all"},
         {"batch", ZM_OPT_U32(&a.batch, 1, 1 << 16), "N", "cutouts at a time"},
-        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "encoder heads",
+        {"norm-pix", ZM_OPT_FLAG(&a.norm_pix), NULL,
+         "targets normalised patch by patch, where the model does not say"},
+        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "heads of encoder and decoder",
          .shown = "the model's"},
         {"decoder-heads", ZM_OPT_U32(&a.dec_heads, 0, 256), "N", "decoder heads",
          .shown = "the model's"},

@@ -60,9 +60,11 @@ static uint32_t add_inception(zm_params *ps, zm_inception *inc, uint32_t in, int
     inc->b1 = add_conv_bn(ps, w, in, 1, n, "branch1");
     inc->b2[0] = add_conv_bn(ps, w, in, 1, n, "branch2.0");
     inc->b2[1] = add_conv_bn(ps, w, w, 3, n, "branch2.1");
-    inc->b3[0] =
-        add_conv_bn(ps, w, in, 1, n, "branch3.0"); // kept, though E never runs it
+    const zm_slot five = ps->slot_count;
+    inc->b3[0] = add_conv_bn(ps, w, in, 1, n, "branch3.0");
     inc->b3[1] = add_conv_bn(ps, w, w, 5, n, "branch3.1");
+    for (zm_slot s = five; !inc->five && s < ps->slot_count; s++)
+        ps->slots[s].lr_scale = 0.0f; // kept, but never run: it must not decay either
     inc->b4 = add_conv_bn(ps, w, in, 1, n, "branch4.1");
     return inc->five ? 4 * w : 3 * w;
 }

@@ -97,7 +97,7 @@ zm_tensor *zm_batchnorm(zm_tape *tape, zm_tensor *x, const zm_batchnorm_args *ar
     if (!y)
         return NULL;
     zm_tensor *const inputs[] = {x, args->gamma, args->beta};
-    const bool fuse = !op_needs_grad(inputs, 3);
+    const bool fuse = args->act == ZM_RELU && !op_needs_grad(inputs, 3);
     const struct zm_params_batchnorm_fwd p = {rows, cols, eps,
                                               fuse ? (uint32_t)args->act : ZM_ACT_NONE};
     zm_tensor *const bind[] = {x, mean, var, args->gamma, args->beta, y};
