@@ -1,158 +1,88 @@
 #include "core/data/catalog.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <fitsio.h>
-
 #include "core/data/photometry.h"
 #include "core/data/sky_model.h"
+#include "core/io/fits.h"
 
 #define CHUNK_ROWS 4096
 #define Z_LOWEST   (-0.02)
 #define Z_HIGHEST  10.0
 #define R_BAND     2
 
-typedef struct column {
-    int number;  // 0 = absent
-    long repeat; // numbers in a row
-} column;
-
 typedef struct table {
     const char *path;
-    fitsfile *fits;
+    zm_fits *fits;
     uint64_t rows;
-    column flux, extinction, z, ra, dec, r50;
+    bool has_position;
+    zm_fits_column flux, extinction, z, ra, dec, r50;
 } table;
 
-static zm_status fail_cfitsio(const char *path, const char *doing, int code)
+// Looks a column up. An absent one has number 0; any other holds wanted numbers a row.
+static zm_status find_column(const table *t, uint32_t hdu, const char *name,
+                             uint64_t wanted, zm_fits_column *out)
 {
-    char text[FLEN_STATUS] = "";
-    fits_get_errstatus(code, text);
-    fits_clear_errmsg();
-    return ZM_FAIL(code == MEMORY_ALLOCATION ? ZM_ERR_MEMORY : ZM_ERR_FORMAT,
-                   "%s: %s: %s", path, doing, text);
-}
-
-// cfitsio would also open compressed files and formats of others; these are refused.
-static zm_status check_plain(const char *path, uint64_t *size_bytes)
-{
-    static const char magic[] = "SIMPLE  =";
-    char head[sizeof magic] = "";
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
-    const size_t got = fread(head, 1, sizeof magic - 1, f);
-    const bool seekable = fseek(f, 0, SEEK_END) == 0;
-    const long size = seekable ? ftell(f) : -1;
-    fclose(f);
-    if (size < 0)
-        return ZM_FAIL(ZM_ERR_IO, "%s: expected a regular file", path);
-    if (got != sizeof magic - 1 || memcmp(head, magic, sizeof magic - 1) != 0)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: expected an uncompressed FITS file (%s...)",
-                       path, magic);
-    *size_bytes = (uint64_t)size;
-    return ZM_OK;
-}
-
-// Looks a column up. An absent one is number 0; repeat a or b is accepted.
-static zm_status find_column(const table *t, const char *name, long a, long b,
-                             column *out)
-{
-    int code = 0, number = 0, type = 0;
-    long repeat = 0, width = 0;
-    char pattern[FLEN_VALUE];
-    snprintf(pattern, sizeof pattern, "%s", name);
-    *out = (column){0};
-    if (fits_get_colnum(t->fits, CASEINSEN, pattern, &number, &code)) {
-        fits_clear_errmsg();
+    ZM_TRY(zm_fits_column_find(t->fits, hdu, name, out));
+    if (out->number == 0)
         return ZM_OK;
-    }
-    if (fits_get_coltype(t->fits, number, &type, &repeat, &width, &code))
-        return fail_cfitsio(t->path, name, code);
-    const bool numeric = type == TBYTE || type == TSHORT || type == TUSHORT ||
-                         type == TINT || type == TLONG || type == TULONG ||
-                         type == TLONGLONG || type == TFLOAT || type == TDOUBLE;
-    if (!numeric || (repeat != a && repeat != b))
+    if (out->is_text || out->repeat != wanted)
         return ZM_FAIL(ZM_ERR_FORMAT,
-                       "%s: column %s: expected %ld number%s a row, found %ld of type %d",
-                       t->path, name, a, a == 1 ? "" : "s", repeat, type);
-    *out = (column){number, repeat};
+                       "%s: column %s: expected %llu number%s a row, found %llu%s",
+                       t->path, name, (unsigned long long)wanted, wanted == 1 ? "" : "s",
+                       (unsigned long long)out->repeat, out->is_text ? " texts" : "");
     return ZM_OK;
 }
 
-static zm_status find_columns(table *t)
+// Sizes serve where they are there in a known shape, else they are drawn.
+static zm_status find_size(const table *t, uint32_t hdu, zm_fits_column *out)
 {
-    static const char *const sizes[] = {"PETROTH50", "PETROR50", "PETRO_TH50",
+    static const char *const names[] = {"PETROTH50", "PETROR50", "PETRO_TH50",
                                         "PETROR50_R"};
-    ZM_TRY(find_column(t, "MODELFLUX", ZM_BANDS, ZM_BANDS, &t->flux));
-    ZM_TRY(find_column(t, "EXTINCTION", ZM_BANDS, ZM_BANDS, &t->extinction));
-    ZM_TRY(find_column(t, "Z", 1, 1, &t->z));
-    ZM_TRY(find_column(t, "RA", 1, 1, &t->ra));
-    ZM_TRY(find_column(t, "DEC", 1, 1, &t->dec));
-    for (size_t i = 0; i < ZM_COUNT_OF(sizes) && t->r50.number == 0; i++)
-        ZM_TRY(find_column(t, sizes[i], 1, ZM_BANDS, &t->r50));
+    for (size_t i = 0; i < ZM_COUNT_OF(names); i++) {
+        ZM_TRY(zm_fits_column_find(t->fits, hdu, names[i], out));
+        if (out->number != 0 && !out->is_text &&
+            (out->repeat == 1 || out->repeat == ZM_BANDS))
+            return ZM_OK;
+        out->number = 0;
+    }
     return ZM_OK;
 }
 
-// Goes to the first binary table with MODELFLUX and checks that the rest is there.
-static zm_status find_table(table *t, uint64_t size_bytes)
+static zm_status find_columns(table *t, uint32_t hdu)
 {
-    int code = 0, type = 0;
-    bool found = false;
-    while (!found && !fits_movrel_hdu(t->fits, 1, &type, &code)) {
-        if (type != BINARY_TBL)
-            continue;
-        *t = (table){.path = t->path, .fits = t->fits};
-        ZM_TRY(find_columns(t));
-        found = t->flux.number != 0;
-    }
-    if (!found) {
-        fits_clear_errmsg();
-        return ZM_FAIL(ZM_ERR_FORMAT,
-                       "%s: expected a binary table with a column MODELFLUX, found none",
-                       t->path);
-    }
+    ZM_TRY(find_column(t, hdu, "EXTINCTION", ZM_BANDS, &t->extinction));
+    ZM_TRY(find_column(t, hdu, "Z", 1, &t->z));
     if (t->z.number == 0 || t->extinction.number == 0)
         return ZM_FAIL(ZM_ERR_FORMAT,
                        "%s: the table with MODELFLUX has no column %s (needed: "
                        "MODELFLUX[5], EXTINCTION[5], Z)",
                        t->path, t->z.number == 0 ? "Z" : "EXTINCTION");
-    LONGLONG rows = 0, row_bytes = 0;
-    if (fits_get_num_rowsll(t->fits, &rows, &code) ||
-        fits_read_key(t->fits, TLONGLONG, "NAXIS1", &row_bytes, NULL, &code))
-        return fail_cfitsio(t->path, "size of the table", code);
-    uint64_t table_bytes = 0;
-    if (rows <= 0 || row_bytes <= 0)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: expected rows in the table, found %lld",
-                       t->path, (long long)rows);
-    if (!zm_mul_u64((uint64_t)rows, (uint64_t)row_bytes, &table_bytes) ||
-        table_bytes > size_bytes)
-        return ZM_FAIL(ZM_ERR_FORMAT,
-                       "%s: %lld rows of %lld bytes expected, the file has %llu bytes",
-                       t->path, (long long)rows, (long long)row_bytes,
-                       (unsigned long long)size_bytes);
-    t->rows = (uint64_t)rows;
-    return ZM_OK;
+    ZM_TRY(find_column(t, hdu, "RA", 1, &t->ra));
+    ZM_TRY(find_column(t, hdu, "DEC", 1, &t->dec));
+    t->has_position = t->ra.number != 0 && t->dec.number != 0;
+    t->rows = t->flux.rows;
+    if (t->rows == 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: expected rows in the table, found 0", t->path);
+    return find_size(t, hdu, &t->r50);
 }
 
-// Reads a column of rows first..first+count-1 into (count, repeat) doubles.
-static zm_status read_column(const table *t, const char *name, const column *c,
-                             uint64_t first, uint64_t count, double *values)
+// Finds the first binary table with MODELFLUX and checks that the rest is there.
+static zm_status find_table(table *t)
 {
-    int code = 0, nulls = 0; // cfitsio 4.2 writes through the last pointer unasked
-    double null = NAN;
-    if (fits_read_col(t->fits, TDOUBLE, c->number, (LONGLONG)first + 1, 1,
-                      (LONGLONG)count * c->repeat, &null, values, &nulls, &code)) {
-        char doing[80];
-        snprintf(doing, sizeof doing, "column %s, rows from %llu", name,
-                 (unsigned long long)first);
-        return fail_cfitsio(t->path, doing, code);
+    const zm_fits_list *list = zm_fits_hdus(t->fits);
+    for (uint32_t hdu = 0; hdu < list->count; hdu++) {
+        if (list->hdus[hdu].kind != ZM_FITS_TABLE)
+            continue;
+        ZM_TRY(find_column(t, hdu, "MODELFLUX", ZM_BANDS, &t->flux));
+        if (t->flux.number != 0)
+            return find_columns(t, hdu);
     }
-    return ZM_OK;
+    return ZM_FAIL(ZM_ERR_FORMAT,
+                   "%s: expected a binary table with a column MODELFLUX, found none%s%s",
+                   t->path, list->note[0] ? ": " : "", list->note);
 }
 
 static zm_status fail_value(const table *t, const char *name, uint64_t row, double value)
@@ -181,22 +111,24 @@ static double fit_ebv(const double a_mag[ZM_BANDS], const double per_ebv[ZM_BAND
 }
 
 typedef struct chunk {
+    uint64_t first_row;
     double flux[CHUNK_ROWS * ZM_BANDS], extinction[CHUNK_ROWS * ZM_BANDS];
     double r50[CHUNK_ROWS * ZM_BANDS];
     double z[CHUNK_ROWS], ra[CHUNK_ROWS], dec[CHUNK_ROWS];
 } chunk;
 
-static zm_status read_chunk(const table *t, uint64_t first, uint64_t count, chunk *c)
+static zm_status read_chunk(const table *t, uint64_t count, chunk *c)
 {
-    ZM_TRY(read_column(t, "MODELFLUX", &t->flux, first, count, c->flux));
-    ZM_TRY(read_column(t, "EXTINCTION", &t->extinction, first, count, c->extinction));
-    ZM_TRY(read_column(t, "Z", &t->z, first, count, c->z));
-    if (t->ra.number != 0 && t->dec.number != 0) {
-        ZM_TRY(read_column(t, "RA", &t->ra, first, count, c->ra));
-        ZM_TRY(read_column(t, "DEC", &t->dec, first, count, c->dec));
+    const uint64_t first = c->first_row;
+    ZM_TRY(zm_fits_column_f64(t->fits, &t->flux, first, count, c->flux));
+    ZM_TRY(zm_fits_column_f64(t->fits, &t->extinction, first, count, c->extinction));
+    ZM_TRY(zm_fits_column_f64(t->fits, &t->z, first, count, c->z));
+    if (t->has_position) {
+        ZM_TRY(zm_fits_column_f64(t->fits, &t->ra, first, count, c->ra));
+        ZM_TRY(zm_fits_column_f64(t->fits, &t->dec, first, count, c->dec));
     }
     if (t->r50.number != 0)
-        ZM_TRY(read_column(t, "PETROTH50", &t->r50, first, count, c->r50));
+        ZM_TRY(zm_fits_column_f64(t->fits, &t->r50, first, count, c->r50));
     return ZM_OK;
 }
 
@@ -205,12 +137,12 @@ typedef struct misfits {
     double sfd98, sf11;
 } misfits;
 
-static zm_status take_row(const table *t, const chunk *c, uint64_t i, uint64_t row,
-                          misfits *m, zm_catalog_row *out)
+static zm_status take_row(const table *t, const chunk *c, uint64_t i, misfits *m,
+                          zm_catalog_row *out)
 {
-    const bool has_position = t->ra.number != 0 && t->dec.number != 0;
-    const long place = t->r50.repeat == ZM_BANDS ? R_BAND : 0;
-    const double r50 = t->r50.number != 0 ? c->r50[(long)i * t->r50.repeat + place] : NAN;
+    const uint64_t row = c->first_row + i;
+    const uint64_t place = t->r50.repeat == ZM_BANDS ? R_BAND : 0;
+    const double r50 = t->r50.number != 0 ? c->r50[i * t->r50.repeat + place] : NAN;
     for (int b = 0; b < ZM_BANDS; b++) {
         const double flux = c->flux[i * ZM_BANDS + (uint64_t)b];
         const double a_mag = c->extinction[i * ZM_BANDS + (uint64_t)b];
@@ -226,8 +158,8 @@ static zm_status take_row(const table *t, const chunk *c, uint64_t i, uint64_t r
     out->ebv = (float)fit_ebv(a_mag, zm_sfd_extinction_per_ebv, &m->sfd98);
     fit_ebv(a_mag, zm_extinction_per_ebv, &m->sf11);
     out->z = (float)c->z[i];
-    out->ra_deg = has_position ? c->ra[i] : NAN;
-    out->dec_deg = has_position ? c->dec[i] : NAN;
+    out->ra_deg = t->has_position ? c->ra[i] : NAN;
+    out->dec_deg = t->has_position ? c->dec[i] : NAN;
     out->r50_arcsec = r50 > 0.0 && r50 < 100.0 ? (float)r50 : NAN;
     return ZM_OK;
 }
@@ -254,9 +186,10 @@ static zm_status read_rows(const table *t, zm_catalog *catalog)
     zm_status st = ZM_OK;
     for (uint64_t first = 0; st == ZM_OK && first < t->rows; first += CHUNK_ROWS) {
         const uint64_t count = ZM_MIN(t->rows - first, (uint64_t)CHUNK_ROWS);
-        st = read_chunk(t, first, count, c);
+        c->first_row = first;
+        st = read_chunk(t, count, c);
         for (uint64_t i = 0; st == ZM_OK && i < count; i++)
-            st = take_row(t, c, i, first + i, &m, &catalog->rows[first + i]);
+            st = take_row(t, c, i, &m, &catalog->rows[first + i]);
     }
     if (st == ZM_OK && m.sf11 < m.sfd98)
         rescale_ebv(catalog);
@@ -268,12 +201,8 @@ zm_status zm_catalog_read(const char *path, zm_catalog **out)
 {
     zm_catalog *catalog = NULL;
     table t = {.path = path};
-    uint64_t size_bytes = 0;
-    int code = 0;
-    ZM_TRY(check_plain(path, &size_bytes));
-    if (fits_open_diskfile(&t.fits, path, READONLY, &code))
-        return fail_cfitsio(path, "opening", code);
-    zm_status st = find_table(&t, size_bytes);
+    ZM_TRY(zm_fits_open(path, NULL, &t.fits));
+    zm_status st = find_table(&t);
     if (st == ZM_OK) {
         catalog = zm_calloc(1, sizeof *catalog);
         if (catalog)
@@ -286,8 +215,7 @@ zm_status zm_catalog_read(const char *path, zm_catalog **out)
         catalog->count = t.rows;
         st = read_rows(&t, catalog);
     }
-    code = 0;
-    fits_close_file(t.fits, &code);
+    zm_fits_close(&t.fits);
     if (st != ZM_OK) {
         zm_catalog_destroy(&catalog);
         return st;

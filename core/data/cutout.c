@@ -166,10 +166,11 @@ static zm_rng stream(uint64_t seed, uint32_t index, uint32_t number)
     return zm_rng_init(seed, ZM_RNG_SIMULATE, index, number);
 }
 
-void zm_cutout_render(const zm_population *population, uint64_t seed, uint32_t index,
+void zm_cutout_render(const zm_population *population, uint32_t index,
                       zm_cutout_scratch *scratch, float *image, zm_row *row)
 {
     zm_cutout_scratch *s = scratch;
+    const uint64_t seed = zm_population_seed(population);
     const size_t wide_pixels = (size_t)s->wide * s->wide;
     const size_t pixels = (size_t)s->size * s->size;
     zm_galaxy galaxy = {0};
@@ -182,10 +183,10 @@ void zm_cutout_render(const zm_population *population, uint64_t seed, uint32_t i
     draw_neighbours(&field_rng, s);
     for (int b = 0; b < ZM_BANDS; b++) {
         const zm_canvas canvas = {s->field + (size_t)b * wide_pixels, s->wide, s->wide};
-        float *out = image + (size_t)b * pixels;
+        const zm_canvas out = {image + (size_t)b * pixels, s->size, s->size};
         zm_rng noise_rng = stream(seed, index, ZM_STREAM_NOISE + (uint32_t)b);
-        zm_psf_convolve(&sky.psf[b], &canvas, s->size, s->work, out);
-        zm_sky_add_noise(&sky, b, s->size, &noise_rng, s->work, out);
+        zm_psf_convolve(&sky.psf[b], &canvas, s->size, s->work, out.pixels);
+        zm_sky_add_noise(&sky, b, &noise_rng, s->work, &out);
     }
     *row = (zm_row){.object_id = (int64_t)index,
                     .ra_deg = galaxy.ra_deg,

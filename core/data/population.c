@@ -237,16 +237,22 @@ typedef struct mixture {
     double dust_a_v_mag;
 } mixture;
 
-static void draw_mixtures(zm_rng *rng, double abs_mag, bool early, double disc_q,
-                          mixture mix[ZM_PARTS])
+typedef struct character {
+    double abs_mag, z, disc_axis_ratio;
+    bool early;
+} character;
+
+static void draw_mixtures(zm_rng *rng, const character *c, mixture mix[ZM_PARTS])
 {
-    const double poor = clamp(0.5 + 0.35 * (abs_mag + 19.3), 0.0, 1.0);
+    const double poor = clamp(0.5 + 0.35 * (c->abs_mag + 19.3), 0.0, 1.0);
     const double width = 70.0 * exp(draw_normal(rng, 0.0, 0.4));
-    double young = 0.33 * exp(0.16 * (abs_mag + 20.3) + draw_normal(rng, 0.0, 0.45));
+    // Star formation rises as (1 + z)^2.5.
+    double young = 0.33 * pow(1.0 + c->z, 2.5) *
+                   exp(0.16 * (c->abs_mag + 20.3) + draw_normal(rng, 0.0, 0.45));
     double middle = draw_between(rng, 0.05, 0.3);
-    double dust = fabs(draw_normal(rng, 0.35, 0.25)) * (1.6 - disc_q) *
-                  clamp(1.0 - 0.3 * (abs_mag + 20.5), 0.2, 1.4);
-    if (early) {
+    double dust = fabs(draw_normal(rng, 0.35, 0.25)) * (1.6 - c->disc_axis_ratio) *
+                  clamp(1.0 - 0.3 * (c->abs_mag + 20.5), 0.2, 1.4);
+    if (c->early) {
         young = fmax(draw_normal(rng, 0.004, 0.012), 0.0);
         middle = fmax(draw_normal(rng, 0.02, 0.05), 0.0);
         dust = fabs(draw_normal(rng, 0.0, 0.05));
@@ -255,7 +261,7 @@ static void draw_mixtures(zm_rng *rng, double abs_mag, bool early, double disc_q
     middle = fmin(middle, 1.0) * (1.0 - young);
     const double knots[ZM_SED_COUNT] = {0.0, 0.1, 0.9, 0.0, 0.0};
     const double disc[ZM_SED_COUNT] = {1.0 - young - middle, middle, young, 0.0, 0.0};
-    const double bulge_young = early ? young : 0.2 * young;
+    const double bulge_young = c->early ? young : 0.2 * young;
     const double bulge[ZM_SED_COUNT] = {1.0 - bulge_young - 0.3 * middle, 0.3 * middle,
                                         bulge_young, 0.0, 0.0};
     for (int k = 0; k < ZM_SED_COUNT; k++) {
@@ -273,11 +279,11 @@ static void draw_mixtures(zm_rng *rng, double abs_mag, bool early, double disc_q
 
 // Empirical: brings the median colours of the mixtures at redshifts 0.05 to 0.2 to those
 // of 10,000 SDSS main-sample galaxies (kcorrect's test table), to which the templates are
-// 0.03 mag too blue in r-i and i-z, 0.06 mag in u-g.
-static double template_correction(double rest_a)
+// 0.03 mag too blue in r-i and i-z, the old ones 0.06 mag in u-g.
+static double template_correction(zm_sed_kind kind, double rest_a)
 {
-    return pow(fmax(rest_a, 6000.0) / 6000.0, 0.15) *
-           pow(fmin(rest_a, 4000.0) / 4000.0, 0.4);
+    const double red = pow(fmax(rest_a, 6000.0) / 6000.0, 0.15);
+    return kind == ZM_SED_OLD ? red * pow(fmin(rest_a, 4000.0) / 4000.0, 0.4) : red;
 }
 
 // Flux of a mixture. The metallicity tilt is a power of the wavelength.
@@ -288,9 +294,9 @@ static double mixture_flux(const zm_population *p, const mixture *mix, double ti
     double sum = 0.0;
     for (int k = 0; k < ZM_SED_COUNT; k++)
         if (mix->light[k] > 0.0)
-            sum += mix->light[k] * zm_sed_flux(p->sed, (zm_sed_kind)k, z, band);
-    return sum * zm_sed_dust(mix->dust_a_v_mag, rest_a) * pow(rest_a / 5500.0, tilt) *
-           template_correction(rest_a);
+            sum += mix->light[k] * zm_sed_flux(p->sed, (zm_sed_kind)k, z, band) *
+                   template_correction((zm_sed_kind)k, rest_a);
+    return sum * zm_sed_dust(mix->dust_a_v_mag, rest_a) * pow(rest_a / 5500.0, tilt);
 }
 
 static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
@@ -308,7 +314,8 @@ static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
     const double r50_arcsec = draw_r50_kpc(rng, abs_mag, early) / kpc_per_arcsec(p, z);
     draw_shape(rng, r50_arcsec, bulge, early, g);
     mixture mix[ZM_PARTS];
-    draw_mixtures(rng, abs_mag, early, g->axis_ratio[ZM_PART_DISC], mix);
+    const character c = {abs_mag, z, g->axis_ratio[ZM_PART_DISC], early};
+    draw_mixtures(rng, &c, mix);
     const double knots = early ? 0.0 : draw_between(rng, 0.0, 0.2);
     const double part[ZM_PARTS] = {bulge, (1.0 - bulge) * (1.0 - knots),
                                    (1.0 - bulge) * knots};
@@ -384,6 +391,11 @@ static void draw_from_catalog(const zm_population *p, uint32_t index, zm_rng *rn
     g->dec_deg = row->dec_deg;
 }
 
+uint64_t zm_population_seed(const zm_population *population)
+{
+    return population->seed;
+}
+
 void zm_population_draw(const zm_population *population, uint32_t row, zm_galaxy *galaxy)
 {
     zm_rng rng = zm_rng_init(population->seed, ZM_RNG_SIMULATE, row, ZM_STREAM_GALAXY);
@@ -401,7 +413,7 @@ void zm_population_draw_neighbour(zm_rng *rng, zm_neighbour *neighbour)
     // Rough straight lines through the stellar locus and through faint galaxies.
     const double ug = neighbour->star ? 0.5 + 1.4 * gr : 0.6 + 0.7 * gr;
     const double ri =
-        neighbour->star && gr > 1.25 ? draw_between(rng, 0.6, 1.6) : 0.05 + 0.38 * gr;
+        neighbour->star && gr > 1.25 ? draw_between(rng, 0.5, 1.1) : 0.05 + 0.38 * gr;
     const double iz = neighbour->star ? 0.5 * ri : 0.1 + 0.4 * ri;
     const double mag[ZM_BANDS] = {r + gr + ug, r + gr, r, r - ri, r - ri - iz};
     for (int b = 0; b < ZM_BANDS; b++)

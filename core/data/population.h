@@ -48,6 +48,7 @@ typedef struct zm_population zm_population;
 zm_status zm_population_create(const zm_catalog *catalog, uint64_t seed,
                                zm_population **out);
 void zm_population_destroy(zm_population **population);
+uint64_t zm_population_seed(const zm_population *population);
 
 // Galaxy of a row; depends on (seed, row) and the catalogue only. With a catalogue the
 // summed flux of the parts is its flux, and rows 0..catalog->count-1 take every catalogue

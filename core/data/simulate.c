@@ -16,7 +16,6 @@
 // A stretch of rows that threads fill together; then they are written in order.
 typedef struct block {
     const zm_population *population;
-    uint64_t seed;
     uint64_t first_row;
     uint32_t rows;
     size_t image_floats;
@@ -42,7 +41,7 @@ static void *fill_block(void *user)
         pthread_mutex_unlock(&b->lock);
         if (i == b->rows)
             return NULL;
-        zm_cutout_render(b->population, b->seed, (uint32_t)(b->first_row + i), w->scratch,
+        zm_cutout_render(b->population, (uint32_t)(b->first_row + i), w->scratch,
                          b->images + i * b->image_floats, &b->infos[i]);
     }
 }
@@ -118,7 +117,6 @@ static zm_status prepare_job(job *j, const zm_population *population, uint32_t s
     j->capacity = (uint32_t)ZM_MIN(ZM_MAX(ZM_MIN(fitting, BLOCK_ROWS), 1), p->count);
     j->threads = ZM_MIN(j->threads, j->capacity);
     b->population = population;
-    b->seed = p->seed;
     b->image_floats = (size_t)image_floats;
     b->images = zm_calloc(j->capacity, image_floats * sizeof(float));
     b->infos = zm_calloc(j->capacity, sizeof *b->infos);

@@ -88,13 +88,19 @@ double zm_sky_transmission(double ebv, int band)
     return pow(10.0, -0.4 * zm_extinction_per_ebv[band] * ebv);
 }
 
-// Gaussian kernel of unit sum round the shifted centre; returns the taps used on a side.
-static int make_kernel(double sigma_px, double shift_px, float taps[KERNEL_TAPS])
+typedef struct kernel {
+    float taps[KERNEL_TAPS];
+    uint32_t reach; // taps on a side
+} kernel;
+
+// Gaussian of unit sum round the shifted centre.
+static kernel make_kernel(double sigma_px, double shift_px)
 {
     const double extra =
         sigma_px * sigma_px - ZM_PROFILE_SMOOTH_PX * ZM_PROFILE_SMOOTH_PX;
     const double sigma = sqrt(fmax(extra, 0.16)); // 0.4 px: below, sampling fails
     const int reach = (int)fmin(ceil(4.0 * sigma + fabs(shift_px)), ZM_PSF_REACH_PX);
+    kernel k = {.reach = (uint32_t)reach};
     double value[KERNEL_TAPS], sum = 0.0;
     for (int i = -reach; i <= reach; i++) {
         const double d = ((double)i - shift_px) / sigma;
@@ -102,32 +108,33 @@ static int make_kernel(double sigma_px, double shift_px, float taps[KERNEL_TAPS]
         sum += value[i + reach];
     }
     for (int i = 0; i <= 2 * reach; i++)
-        taps[i] = (float)(value[i] / sum);
-    return reach;
+        k.taps[i] = (float)(value[i] / sum);
+    return k;
 }
 
-// out[x] += scale * sum over t of taps[t] in[x + t * step]. Blocks of constant length
-// keep the sums in vector registers, also at -O2.
+// out[x] += sum over t of taps[t] in[x + t * step]. Blocks of constant length keep the
+// sums in vector registers, also at -O2.
 #define LANES 16
-static void correlate_row(const float *in, size_t step, const float *taps, int count,
-                          float scale, uint32_t n, float *out)
+static void correlate_row(const kernel *k, const float *in, size_t step, uint32_t n,
+                          float *out)
 {
+    const uint32_t count = 2 * k->reach + 1;
     uint32_t x = 0;
     for (; x + LANES <= n; x += LANES) {
         float sum[LANES] = {0};
-        for (int t = 0; t < count; t++) {
+        for (uint32_t t = 0; t < count; t++) {
             const float *from = in + x + (size_t)t * step;
             for (int lane = 0; lane < LANES; lane++)
-                sum[lane] += taps[t] * from[lane];
+                sum[lane] += k->taps[t] * from[lane];
         }
         for (int lane = 0; lane < LANES; lane++)
-            out[x + (uint32_t)lane] += scale * sum[lane];
+            out[x + (uint32_t)lane] += sum[lane];
     }
     for (; x < n; x++) {
         float sum = 0.0f;
-        for (int t = 0; t < count; t++)
-            sum += taps[t] * in[x + (size_t)t * step];
-        out[x] += scale * sum;
+        for (uint32_t t = 0; t < count; t++)
+            sum += k->taps[t] * in[x + (size_t)t * step];
+        out[x] += sum;
     }
 }
 
@@ -137,20 +144,20 @@ void zm_psf_convolve(const zm_psf *psf, const zm_canvas *canvas, uint32_t size,
     const uint32_t wide = size + 2 * ZM_PSF_REACH_PX;
     assert(canvas->width == wide && canvas->height == wide);
     memset(out, 0, (size_t)size * size * sizeof *out);
-    for (int k = 0; k < 3; k++) {
+    for (int i = 0; i < 3; i++) {
         // Correlation with the mirrored kernel is convolution, hence the minus.
-        float taps_x[KERNEL_TAPS], taps_y[KERNEL_TAPS];
-        const int reach_x = make_kernel(psf->sigma_x_px[k], -psf->shift_x_px, taps_x);
-        const int reach_y = make_kernel(psf->sigma_y_px[k], -psf->shift_y_px, taps_y);
-        const uint32_t border = (uint32_t)(ZM_PSF_REACH_PX - reach_y);
+        const kernel kx = make_kernel(psf->sigma_x_px[i], -psf->shift_x_px);
+        kernel ky = make_kernel(psf->sigma_y_px[i], -psf->shift_y_px);
+        for (uint32_t t = 0; t < 2 * ky.reach + 1; t++)
+            ky.taps[t] *= (float)psf->weight[i];
+        const uint32_t border = ZM_PSF_REACH_PX - ky.reach;
         memset(scratch, 0, (size_t)wide * size * sizeof *scratch);
         for (uint32_t y = border; y < wide - border; y++)
-            correlate_row(canvas->pixels + (size_t)y * wide + ZM_PSF_REACH_PX - reach_x,
-                          1, taps_x, 2 * reach_x + 1, 1.0f, size,
-                          scratch + (size_t)y * size);
+            correlate_row(&kx,
+                          canvas->pixels + (size_t)y * wide + ZM_PSF_REACH_PX - kx.reach,
+                          1, size, scratch + (size_t)y * size);
         for (uint32_t y = 0; y < size; y++)
-            correlate_row(scratch + (size_t)(y + border) * size, size, taps_y,
-                          2 * reach_y + 1, (float)psf->weight[k], size,
+            correlate_row(&ky, scratch + (size_t)(y + border) * size, size, size,
                           out + (size_t)y * size);
     }
 }
@@ -176,9 +183,11 @@ static float smoothing_of(double correlation)
                    (2.0 * correlation));
 }
 
-void zm_sky_add_noise(const zm_sky *sky, int band, uint32_t size, zm_rng *rng,
-                      float *scratch, float *image)
+void zm_sky_add_noise(const zm_sky *sky, int band, zm_rng *rng, float *scratch,
+                      const zm_canvas *image)
 {
+    assert(image->width == image->height);
+    const uint32_t size = image->width;
     const uint32_t wide = size + 2;
     float *noise = scratch, *rows = scratch + (size_t)wide * wide;
     const float variance = (float)(sky->noise_nmgy[band] * sky->noise_nmgy[band]);
@@ -195,7 +204,7 @@ void zm_sky_add_noise(const zm_sky *sky, int band, uint32_t size, zm_rng *rng,
         const float *in = rows + (size_t)y * size;
         for (uint32_t x = 0; x < size; x++) {
             const float n = in[x + size] + a * (in[x] + in[x + 2 * (size_t)size]);
-            float *p = &image[(size_t)y * size + x];
+            float *p = &image->pixels[(size_t)y * size + x];
             *p += (float)sky->residual_nmgy[band] +
                   unit * n * sqrtf(variance + fmaxf(*p, 0.0f) * per_flux);
         }

@@ -53,9 +53,9 @@ void zm_psf_convolve(const zm_psf *psf, const zm_canvas *canvas, uint32_t size,
 // Adds residual sky, sky noise and the Poisson noise of the sources to one band. The
 // noise is correlated between neighbours, as the one resampling that registers the bands
 // leaves it, with the rms of zm_sky.
-//   scratch  ((size + 2)^2 * 2) floats
-//   image    (size, size) noiseless in, noisy out
-void zm_sky_add_noise(const zm_sky *sky, int band, uint32_t size, zm_rng *rng,
-                      float *scratch, float *image);
+//   scratch  ((side + 2)^2 * 2) floats
+//   image    square, noiseless in, noisy out
+void zm_sky_add_noise(const zm_sky *sky, int band, zm_rng *rng, float *scratch,
+                      const zm_canvas *image);
 
 #endif

@@ -180,7 +180,8 @@ Test(sky_model, noise_has_the_rms_and_correlation_asked_for)
         for (size_t i = 0; i < size * size; i++)
             image[i] = 0.0f;
         zm_rng rng = zm_rng_init(3, ZM_RNG_TEST, (uint32_t)b, 0);
-        zm_sky_add_noise(&sky, b, size, &rng, scratch, image);
+        const zm_canvas canvas = {image, size, size};
+        zm_sky_add_noise(&sky, b, &rng, scratch, &canvas);
         double square = 0.0, product = 0.0;
         for (size_t y = 0; y < size; y++)
             for (size_t x = 0; x + 1 < size; x++) {

@@ -102,8 +102,8 @@ Test(simulate, writes_the_same_rows_in_both_formats)
 Test(simulate, seeds_give_different_galaxies)
 {
     renderer a = make_renderer(NULL, 1), b = make_renderer(NULL, 2);
-    zm_cutout_render(a.population, 1, 0, a.scratch, a.image, &a.row);
-    zm_cutout_render(b.population, 2, 0, b.scratch, b.image, &b.row);
+    zm_cutout_render(a.population, 0, a.scratch, a.image, &a.row);
+    zm_cutout_render(b.population, 0, b.scratch, b.image, &b.row);
     cr_expect_neq(a.row.z, b.row.z);
     cr_expect_neq(a.image[0], b.image[0]);
     free_renderer(&a);
@@ -116,7 +116,7 @@ Test(simulate, magnitudes_are_those_of_the_noisy_image)
     for (uint32_t i = 0; i < 20; i++) {
         float mags[ZM_BANDS];
         uint32_t flags = 0;
-        zm_cutout_render(r.population, 3, i, r.scratch, r.image, &r.row);
+        zm_cutout_render(r.population, i, r.scratch, r.image, &r.row);
         zm_aperture_mags(r.image, SIZE, SIZE, r.row.ebv, mags, &flags);
         for (int b = 0; b < ZM_BANDS; b++)
             cr_expect_eq(mags[b], r.row.mags[b]);
@@ -169,7 +169,7 @@ Test(simulate, images_hold_the_flux_of_the_catalogue)
     double sum[ZM_BANDS] = {0};
     enum { count = 60 };
     for (uint32_t i = 0; i < count; i++) {
-        zm_cutout_render(r.population, 6, i, r.scratch, r.image, &r.row);
+        zm_cutout_render(r.population, i, r.scratch, r.image, &r.row);
         for (int b = 0; b < ZM_BANDS; b++)
             sum[b] += zm_asinh_flux((double)r.row.mags[b], b) *
                       zm_sky_transmission((double)r.row.ebv, b);
@@ -243,7 +243,7 @@ Test(simulate, has_the_sky_noise_of_sdss_in_each_band)
     float *work = zm_calloc(PIXELS, sizeof(float));
     double sum[ZM_BANDS] = {0};
     for (uint32_t i = 0; i < count; i++) {
-        zm_cutout_render(r.population, 8, i, r.scratch, r.image, &r.row);
+        zm_cutout_render(r.population, i, r.scratch, r.image, &r.row);
         for (int b = 0; b < ZM_BANDS; b++)
             sum[b] += measure_noise(r.image + (size_t)b * PIXELS, work);
     }
