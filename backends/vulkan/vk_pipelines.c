@@ -2,8 +2,6 @@
 
 #include "backends/vulkan/vulkan_debug.h"
 
-enum { SPIRV_MAGIC = 0x07230203 };
-
 void zm_vulkan_replace_shader(zm_gpu *gpu, zm_kernel kernel, const uint32_t *words,
                               size_t size_bytes)
 {
@@ -54,8 +52,6 @@ zm_status zm_vk_layouts_init(zm_vk_gpu *gpu)
 static zm_status create_pipeline(zm_vk_gpu *gpu, zm_kernel kernel, VkPipeline *out)
 {
     const zm_vk_shader shader = gpu->shaders[kernel];
-    if (shader.words[0] != SPIRV_MAGIC)
-        return ZM_FAIL(ZM_ERR_INTERNAL, "no shader in this build");
     const VkShaderModuleCreateInfo code = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = shader.size_bytes,

@@ -5,18 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/vulkan/vulkan_debug.h"
 #include "tests/contract/contract.h"
 
-static void check_device(zm_status (*contract)(zm_gpu *), const char *spec)
+static void keep_message(void *user, zm_log_level level, const char *message)
 {
+    (void)level;
+    snprintf(user, 512, "%.511s", message);
+}
+
+static void check_device(zm_status (*contract)(zm_gpu *), const char *spec, bool validate)
+{
+    char message[512] = "";
+    const zm_gpu_params params = {.validate = validate, .log = {keep_message, message}};
     zm_gpu *gpu = NULL;
-    cr_assert_eq(zm_gpu_open(spec, NULL, &gpu), ZM_OK, "%s: %s", spec, zm_error_detail());
+    cr_assert_eq(zm_gpu_open(spec, &params, &gpu), ZM_OK, "%s: %s", spec,
+                 zm_error_detail());
     const zm_status st = contract(gpu);
     cr_expect_eq(st, ZM_OK, "%s: %s: %s", spec, zm_status_name(st), zm_error_detail());
+    cr_expect_eq(zm_vulkan_validation_messages(gpu), 0, "%s: %s", spec, message);
     zm_gpu_destroy(&gpu);
 }
 
-static void check(zm_status (*contract)(zm_gpu *))
+static void check(zm_status (*contract)(zm_gpu *), bool validate)
 {
     const char *device = getenv("ZMAE_DEVICE");
     if (device && strncmp(device, "vulkan", 6) != 0)
@@ -30,7 +41,7 @@ static void check(zm_status (*contract)(zm_gpu *))
         snprintf(spec, sizeof spec, "%s:%u", caps->backend, (unsigned)caps->index);
         if (strcmp(caps->backend, "vulkan") != 0 || caps->max_binding == 0)
             continue; // the CPU, or a device that the kernels do not run on
-        check_device(contract, spec);
+        check_device(contract, spec, validate);
         checked++;
     }
     zm_gpu_list_finish(&list);
@@ -42,6 +53,14 @@ static void check(zm_status (*contract)(zm_gpu *))
 #define CONTRACT(name)                                                                   \
     Test(contract_vulkan, name)                                                          \
     {                                                                                    \
-        check(zm_contract_##name);                                                       \
+        check(zm_contract_##name, false);                                                \
+    }
+ZM_CONTRACTS(CONTRACT)
+#undef CONTRACT
+
+#define CONTRACT(name)                                                                   \
+    Test(contract_vulkan_validated, name)                                                \
+    {                                                                                    \
+        check(zm_contract_##name, true);                                                 \
     }
 ZM_CONTRACTS(CONTRACT)
