@@ -38,10 +38,14 @@ typedef real vreal_any
 typedef real quad __attribute__((vector_size(4 * sizeof(real)), may_alias));
 typedef real quad_any
     __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
-#ifdef ZM_CPU_F64
+#ifdef __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#elif defined(ZM_CPU_F64)
 typedef int64_t quad_index __attribute__((vector_size(32)));
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (quad_index){i, j, k, l})
 #else
 typedef int32_t quad_index __attribute__((vector_size(16)));
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (quad_index){i, j, k, l})
 #endif
 
 _Static_assert((B_REALS + MR * KC) * sizeof(real) <= ZM_CPU_SCRATCH, "scratch");
@@ -59,7 +63,11 @@ typedef struct strip {
 } strip;
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 // rows, vectors and packed are constants where this is inlined: the loops over them
 // vanish.
@@ -152,14 +160,12 @@ INLINE void transpose_quad(const real *in, size_t stride, real *out, size_t widt
     const quad r0 = *(const quad_any *)in, r1 = *(const quad_any *)(in + stride),
                r2 = *(const quad_any *)(in + 2 * stride),
                r3 = *(const quad_any *)(in + 3 * stride);
-    const quad_index low = {0, 4, 1, 5}, high = {2, 6, 3, 7};
-    const quad_index front = {0, 1, 4, 5}, back = {2, 3, 6, 7};
-    const quad a = __builtin_shuffle(r0, r1, low), b = __builtin_shuffle(r2, r3, low);
-    const quad c = __builtin_shuffle(r0, r1, high), d = __builtin_shuffle(r2, r3, high);
-    *(quad *)out = __builtin_shuffle(a, b, front);
-    *(quad *)(out + width) = __builtin_shuffle(a, b, back);
-    *(quad *)(out + 2 * width) = __builtin_shuffle(c, d, front);
-    *(quad *)(out + 3 * width) = __builtin_shuffle(c, d, back);
+    const quad a = SHUFFLE(r0, r1, 0, 4, 1, 5), b = SHUFFLE(r2, r3, 0, 4, 1, 5);
+    const quad c = SHUFFLE(r0, r1, 2, 6, 3, 7), d = SHUFFLE(r2, r3, 2, 6, 3, 7);
+    *(quad *)out = SHUFFLE(a, b, 0, 1, 4, 5);
+    *(quad *)(out + width) = SHUFFLE(a, b, 2, 3, 6, 7);
+    *(quad *)(out + 2 * width) = SHUFFLE(c, d, 0, 1, 4, 5);
+    *(quad *)(out + 3 * width) = SHUFFLE(c, d, 2, 3, 6, 7);
 }
 
 // The same where b's columns are contiguous.
