@@ -1,6 +1,6 @@
 #version 450
-// AdamW, equal to torch.optim.AdamW after clip_grad_norm_. With g = gradient min(1, clip /
-// (sqrt(sumsq) + 1e-6)) (clip 0: g = gradient), lr' = lr * lr scale:
+// AdamW, equal to torch.optim.AdamW after clip_grad_norm_. With g = gradient *
+// min(1, clip / (sqrt(sumsq) + 1e-6)) (clip 0: g = gradient), lr' = lr * lr scale:
 //   m = m + (1 - beta1) (g - m),  v = beta2 v + (1 - beta2) g^2
 //   weight = weight (1 - lr' decay decay_scale)
 //            - lr' / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
@@ -14,7 +14,8 @@ BUFFER(1, GRADIENT, gradient); // (n)  updated
 BUFFER(2, M, m);               // (n)  updated
 BUFFER(3, V, v);               // (n)  updated
 RBUFFER(4, TABLE, table);      // (n / 128 rounded up, 2): lr scale, decay scale
-RBUFFER(5, HYPER, hyper);      // lr, beta1, beta2, eps, decay, 1 - beta1^t, 1 - beta2^t, clip
+// lr, beta1, beta2, eps, decay, 1 - beta1^t, 1 - beta2^t, clip
+RBUFFER(5, HYPER, hyper);
 RBUFFER(6, SUMSQ, sumsq);      // (1) of the whole gradient
 PARAMS { ZM_PARAMS_adamw } p;
 

@@ -1,7 +1,7 @@
 #version 450
-// training: dx = gamma rstd (dy - sums[0] / rows - xhat sums[1] / rows), xhat = (x - mean)
-// rstd, rstd = 1 / sqrt(var + eps); otherwise mean and var are constants: dx = gamma rstd
-// dy
+// training: dx = gamma rstd (dy - sums[0] / rows - xhat sums[1] / rows), xhat = (x -
+// mean) rstd, rstd = 1 / sqrt(var + eps); otherwise mean and var are constants: dx =
+// gamma rstd dy
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "elements.glsl"

@@ -1,13 +1,14 @@
 // Column sums: a work group of 16 columns x 16 row lanes. Lane l of a column adds rows l,
-// l + 16, ... in blocks of 64 (short sums keep their accuracy), then a tree of fixed shape
-// adds the lanes. A group takes blocks of columns WorkGroupID + k 65535; the number of
-// rounds depends on parameters only, so that every thread meets every barrier.
+// l + 16, ... in blocks of 64 (short sums keep their accuracy), then a tree of fixed
+// shape adds the lanes. A group takes blocks of columns WorkGroupID + k 65535; the number
+// of rounds depends on parameters only, so that every thread meets every barrier.
 layout(local_size_x = 16, local_size_y = 16) in;
 #define COLUMN_ROUNDS(cols) ((((cols) + 15u) / 16u + 65534u) / 65535u)
-#define COLUMN_AT(k)        ((gl_WorkGroupID.x + (k) * 65535u) * 16u + gl_LocalInvocationID.x)
+#define COLUMN_AT(k)                                                                     \
+    ((gl_WorkGroupID.x + (k) * 65535u) * 16u + gl_LocalInvocationID.x)
 #define ROW_LANE            gl_LocalInvocationID.y
 #define LANES               16u
-#define BLOCK               64u // rows of one lane that are added before they join the total
+#define BLOCK               64u // rows of a lane that add up before they join the total
 
 shared float lane_part[256];
 

@@ -1,7 +1,7 @@
-// One work group of 64 threads a row. A group takes rows WorkGroupID + k 65535; the number
-// of rounds depends on parameters only, so that every thread meets every barrier:
+// One work group of 64 threads a row. A group takes rows WorkGroupID + k 65535; the
+// number of rounds depends on parameters only, so that every thread meets every barrier:
 //   for (uint k = 0u; k < GROUP_ROUNDS(rows); k++) {
-//       uint r = GROUP_AT(k);       // r >= rows in the last round: guard loads and stores
+//       uint r = GROUP_AT(k); // r >= rows in the last round: guard loads and stores
 layout(local_size_x = 64) in;
 #define GROUP_ROUNDS(n) (((n) + 65534u) / 65535u)
 #define GROUP_AT(k)     (gl_WorkGroupID.x + (k) * 65535u)
