@@ -50,7 +50,9 @@ typedef struct zm_dataset {
 } zm_dataset;
 
 // Opens any of the formats. Errors name file, HDU, tensor or row; a directory with some
-// unreadable files opens with the rest (skipped > 0, each reported through log).
+// unreadable files opens with the rest (skipped > 0, each reported through log). Its rows
+// come in the order of labels.csv, then by name; object_id counts the inputs, also the
+// skipped ones. Images may be read from several threads; they take turns.
 //   helper   path of the zmae executable to decode compressed FITS with (it runs
 //            "helper --fits-helper"); NULL: compressed FITS is refused
 zm_status zm_dataset_open(const char *path, const char *helper, const zm_log *log,

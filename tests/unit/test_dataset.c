@@ -290,7 +290,7 @@ Test(dataset, a_unit_other_than_nanomaggies_is_warned_of)
     collected c = {0};
     const zm_log log = {collect, &c};
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "f.fits", path), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "f.fits", path), 0, FLOAT_IMG, true), 0);
     expect_ok(zm_dataset_open(path, NULL, &log, &ds));
     cr_expect_eq(c.count, 0);
     zm_dataset_close(&ds);
@@ -316,9 +316,9 @@ Test(dataset, a_directory_is_joined_with_its_labels)
                                  "0.5,gone.fits,,,,,\n"
                                  "0.5,a.fits,,,0.25,,\n";
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG), 0);
-    cr_assert_eq(sample_cube(test_join(dir, "b.fits", path), 0, FLOAT_IMG), 0);
-    cr_assert_eq(sample_cube(test_join(dir, "c.fits", path), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG, true), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "b.fits", path), 0, FLOAT_IMG, true), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "c.fits", path), 0, FLOAT_IMG, true), 0);
     test_write_file(test_join(dir, "labels.csv", path), labels, sizeof labels - 1);
     test_write_file(test_join(dir, "notes.txt", path), "text", 4);
     test_write_file(test_join(dir, "half.fits", path), "SIMPLE  = T", 11);

@@ -130,7 +130,7 @@ Test(fits, plain_and_packed_cubes_hold_the_same_pixels)
     size_t size;
     test_need_helper();
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "a.fits", plain), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fits", plain), 0, FLOAT_IMG, true), 0);
     expect_sample(plain, 0, 0.0);
     uint8_t *data = sample_load(plain, &size);
     sample_gzip(test_join(dir, "named.fits", path), data, size); // by content, not name
@@ -153,13 +153,13 @@ Test(fits, tile_compressed_cubes_are_decoded)
     test_dir_create(dir);
     test_join(dir, "a.fits.fz", path);
     for (size_t k = 0; k < ZM_COUNT_OF(types); k++) {
-        cr_assert_eq(sample_cube(path, types[k], SHORT_IMG), 0);
+        cr_assert_eq(sample_cube(path, types[k], SHORT_IMG, true), 0);
         expect_ok(zm_fits_image_read(path, test_helper, -1, &image));
         for (int i = 0; i < SAMPLE_PIXELS; i++)
             cr_assert_eq(image->data[i], (float)(int)(sample_pixel(i) + 20.0f));
         zm_fits_image_destroy(&image);
     }
-    cr_assert_eq(sample_cube(path, RICE_1, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(path, RICE_1, FLOAT_IMG, true), 0);
     expect_sample(path, 1, 20.0);
     test_dir_remove(dir);
 }
@@ -170,7 +170,7 @@ Test(fits, compressed_files_are_refused_without_a_decoder)
     zm_fits_image *image = NULL;
     zm_fits_list list = {0};
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), RICE_1, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), RICE_1, FLOAT_IMG, true), 0);
     expect_status(zm_fits_image_read(path, NULL, -1, &image), ZM_ERR_FORMAT);
     expect_status(zm_fits_image_read(path, "/nonexistent/zmae", -1, &image), ZM_ERR_IO);
     expect_status(zm_fits_image_read(path, "/bin/true", -1, &image), ZM_ERR_FORMAT);
@@ -180,6 +180,37 @@ Test(fits, compressed_files_are_refused_without_a_decoder)
     cr_expect_str_eq(list.hdus[1].compression, "RICE_1");
     cr_expect(list.hdus[1].bitpix == -32 && list.hdus[1].axes[2] == 5);
     zm_fits_list_finish(&list);
+    test_dir_remove(dir);
+}
+
+// A decoder that is killed, lies about its size, or sends a wrong sum.
+Test(fits, a_dying_or_lying_decoder_is_an_error_that_names_the_file)
+{
+    static const struct {
+        const char *script;
+        const char *detail;
+    } cases[] = {{"kill -SEGV $$", "died with signal 11"},
+                 {"printf 'ZMZFITS1'; kill -ABRT $$", "died with signal 6"},
+                 {"exit 3", "status 3"},
+                 {"printf 'ZMZFITS1\\0\\0\\0\\0\\0\\0\\0\\0"
+                  "\\377\\377\\377\\377\\377\\377\\377\\377'",
+                  "status 0"},
+                 {"printf 'ZMZFITS1\\0\\0\\0\\0\\0\\0\\0\\0"
+                  "\\1\\0\\0\\0\\0\\0\\0\\0xwrongsum'",
+                  "status 0"}};
+    char dir[TEST_PATH], path[TEST_PATH], helper[TEST_PATH], script[512];
+    zm_fits_image *image = NULL;
+    test_dir_create(dir);
+    test_join(dir, "helper", helper);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fz", path), RICE_1, FLOAT_IMG, true), 0);
+    for (size_t i = 0; i < ZM_COUNT_OF(cases); i++) {
+        const int n = snprintf(script, sizeof script, "#!/bin/sh\n%s\n", cases[i].script);
+        test_write_file(helper, script, (size_t)n);
+        cr_assert_eq(chmod(helper, 0755), 0);
+        expect_status(zm_fits_image_read(path, helper, -1, &image), ZM_ERR_FORMAT);
+        expect_detail(cases[i].detail);
+        expect_detail(path);
+    }
     test_dir_remove(dir);
 }
 
@@ -218,12 +249,13 @@ Test(fits, damaged_compressed_files_are_errors_and_never_crash)
     test_dir_create(dir);
     test_join(dir, "d.fits", path);
     test_join(dir, "plain.fits", plain);
-    cr_assert_eq(sample_cube(plain, 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(plain, 0, FLOAT_IMG, false), 0);
     for (int k = 0; k < 7; k++) {
         size_t size;
         uint8_t *data = sample_load(plain, &size);
         if (k < 4)
-            cr_assert_eq(sample_cube(path, types[k], k == 2 ? SHORT_IMG : FLOAT_IMG), 0);
+            cr_assert_eq(
+                sample_cube(path, types[k], k == 2 ? SHORT_IMG : FLOAT_IMG, false), 0);
         else
             (k == 4   ? sample_gzip
              : k == 5 ? sample_bzip2
@@ -255,7 +287,7 @@ Test(fits, a_wrong_checksum_is_an_error_that_names_the_hdu)
     zm_fits_image *image = NULL;
     size_t size;
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG, true), 0);
     uint8_t *data = sample_load(path, &size);
     data[2880 * 2] ^= 1;
     test_write_file(path, data, size);
@@ -270,7 +302,7 @@ Test(fits, truncated_files_are_errors)
     char dir[TEST_PATH], path[TEST_PATH];
     struct stat info;
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG, true), 0);
     cr_assert_eq(stat(path, &info), 0);
     for (off_t n = 2880 + SAMPLE_PIXELS * 4 - 1; n >= 0; n -= 1013) {
         zm_fits_image *image = NULL;
@@ -317,7 +349,7 @@ Test(fits, odd_file_names_are_plain_names)
                                         "mem:e",     " f.fits", "-"};
     char dir[TEST_PATH], path[TEST_PATH], plain[TEST_PATH];
     test_dir_create(dir);
-    cr_assert_eq(sample_cube(test_join(dir, "x.fits", plain), 0, FLOAT_IMG), 0);
+    cr_assert_eq(sample_cube(test_join(dir, "x.fits", plain), 0, FLOAT_IMG, true), 0);
     cr_assert_eq(chdir(dir), 0);
     for (size_t i = 0; i < ZM_COUNT_OF(names); i++) {
         cr_assert_eq(rename(plain, test_join(dir, names[i], path)), 0);
