@@ -103,6 +103,17 @@ static void convert(zm_st_dtype dtype, uint32_t size, const uint8_t *in, uint64_
     }
 }
 
+// The file is little-endian: what needs no conversion is read in place.
+static bool is_native(zm_st_dtype dtype, target_type target)
+{
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, 1);
+    return first == 1 && ((dtype == ZM_ST_F32 && target == TO_F32) ||
+                          (dtype == ZM_ST_F64 && target == TO_F64) ||
+                          (dtype == ZM_ST_I64 && target == TO_I64));
+}
+
 static zm_status read_as(const zm_safetensors *st, const zm_st_entry *e, uint64_t first,
                          uint64_t count, target_type target, void *out)
 {
@@ -117,6 +128,8 @@ static zm_status read_as(const zm_safetensors *st, const zm_st_entry *e, uint64_
                        " asked of %" PRIu64,
                        zm_safetensors_path(st), e->name, first, count, e->count);
     const uint32_t size = zm_st_type_of(e->dtype)->size;
+    if (is_native(e->dtype, target))
+        return zm_safetensors_read_raw(st, e, first * size, count * size, out);
     uint8_t chunk[CHUNK_BYTES];
     const uint64_t step = CHUNK_BYTES / size;
     for (uint64_t done = 0; done < count;) {
