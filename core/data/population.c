@@ -5,117 +5,21 @@
 
 #include "core/data/galaxy_sed.h"
 #include "core/data/sky_model.h"
+#include "core/data/universe.h"
 
-#define PI           3.14159265358979323846
-#define HUBBLE_MPC   4282.7494 // c / H0 for H0 = 70 km / s / Mpc
-#define OMEGA_MATTER 0.3
-#define G_BAND       1
-#define R_BAND       2
+#define PI     3.14159265358979323846
+#define G_BAND 1
+#define R_BAND 2
 
-// Grid of redshifts for distances and the redshift distribution.
-#define Z_GRID    450
-#define Z_STEP    0.001
-#define Z_MIN     0.004
 #define Z_CATALOG 0.003 // sizes of nearer catalogue rows are those at this redshift
-
-// Grid of absolute magnitudes.
-#define M_BRIGHT (-24.5)
-#define M_STEP   0.05
-#define M_GRID   220
-
-// Blanton et al. 2003, r band, h = 0.7.
-#define SCHECHTER_M     (-21.21)
-#define SCHECHTER_ALPHA (-1.05)
-#define EVOLUTION_MAG   1.6 // brightening per unit redshift, the same source
-
-// Magnitudes per unit redshift: enough to place the limit of a selection.
-#define MEAN_K_CORRECTION 1.1
-
-// The two selections, and the part of the rows that follow the deeper one.
-static const double r_limits[2] = {17.8, 19.6};
-#define DEEP_PART 0.3
 
 struct zm_population {
     const zm_catalog *catalog;
     uint64_t seed;
     uint32_t *order; // permutation of the catalogue rows
     zm_sed_table *sed;
-    double distance_mpc[Z_GRID + 1]; // comoving
-    double brighter[M_GRID + 1];     // galaxies brighter than M, arbitrary unit
-    double cumulative_z[2][Z_GRID + 1];
+    zm_universe *universe;
 };
-
-static double interpolate(const double *values, int last, double place)
-{
-    const double p = fmin(fmax(place, 0.0), (double)last);
-    const int i = ZM_MIN((int)p, last - 1);
-    return values[i] + (p - (double)i) * (values[i + 1] - values[i]);
-}
-
-// Place in an ascending table where value lies, between grid points.
-static double find_place(const double *values, int last, double value)
-{
-    int low = 0, high = last;
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        if (values[middle] <= value)
-            low = middle;
-        else
-            high = middle;
-    }
-    const double width = values[high] - values[low];
-    return (double)low + (width > 0.0 ? fmin((value - values[low]) / width, 1.0) : 0.5);
-}
-
-static double comoving_mpc(const zm_population *p, double z)
-{
-    const double last = Z_GRID * Z_STEP;
-    const double inside = interpolate(p->distance_mpc, Z_GRID, z / Z_STEP);
-    return z <= last ? inside : inside * z / last;
-}
-
-static double distance_modulus(const zm_population *p, double z)
-{
-    return 25.0 + 5.0 * log10(comoving_mpc(p, z) * (1.0 + z));
-}
-
-static double kpc_per_arcsec(const zm_population *p, double z)
-{
-    return comoving_mpc(p, z) / (1.0 + z) * 1000.0 * PI / (180.0 * 3600.0);
-}
-
-// Faintest absolute magnitude (today's, without evolution) that a limit lets in.
-static double faintest_mag(const zm_population *p, double r_limit, double z)
-{
-    return r_limit - distance_modulus(p, z) - (MEAN_K_CORRECTION - EVOLUTION_MAG) * z;
-}
-
-static void fill_tables(zm_population *p)
-{
-    for (int i = 1; i <= Z_GRID; i++) {
-        const double z = ((double)i - 0.5) * Z_STEP;
-        const double cubed = (1.0 + z) * (1.0 + z) * (1.0 + z);
-        p->distance_mpc[i] =
-            p->distance_mpc[i - 1] +
-            HUBBLE_MPC * Z_STEP / sqrt(OMEGA_MATTER * cubed + 1.0 - OMEGA_MATTER);
-    }
-    for (int i = 1; i <= M_GRID; i++) {
-        const double m = M_BRIGHT + ((double)i - 0.5) * M_STEP;
-        const double light = pow(10.0, -0.4 * (m - SCHECHTER_M));
-        p->brighter[i] =
-            p->brighter[i - 1] + pow(light, SCHECHTER_ALPHA + 1.0) * exp(-light) * M_STEP;
-    }
-    for (int s = 0; s < 2; s++)
-        for (int i = 1; i <= Z_GRID; i++) {
-            const double z = ((double)i - 0.5) * Z_STEP;
-            const double d = comoving_mpc(p, z);
-            const double faintest = faintest_mag(p, r_limits[s], z);
-            const double shell =
-                d * d * (p->distance_mpc[i] - p->distance_mpc[i - 1]) *
-                interpolate(p->brighter, M_GRID, (faintest - M_BRIGHT) / M_STEP);
-            p->cumulative_z[s][i] = p->cumulative_z[s][i - 1] + (z < Z_MIN ? 0.0 : shell);
-        }
-}
 
 static zm_status shuffle_rows(zm_population *p)
 {
@@ -140,9 +44,11 @@ zm_status zm_population_create(const zm_catalog *catalog, uint64_t seed,
 {
     zm_population *p = zm_calloc(1, sizeof *p);
     zm_status st = ZM_OK;
-    if (p)
+    if (p) {
         p->sed = zm_calloc(1, sizeof *p->sed);
-    if (!p || !p->sed) {
+        p->universe = zm_calloc(1, sizeof *p->universe);
+    }
+    if (!p || !p->sed || !p->universe) {
         st = ZM_FAIL(ZM_ERR_MEMORY, "tables of the galaxy population");
         goto fail;
     }
@@ -152,7 +58,7 @@ zm_status zm_population_create(const zm_catalog *catalog, uint64_t seed,
         st = shuffle_rows(p);
     if (st != ZM_OK)
         goto fail;
-    fill_tables(p);
+    zm_universe_fill(p->universe);
     zm_sed_table_fill(p->sed);
     *out = p;
     return ZM_OK;
@@ -166,6 +72,7 @@ void zm_population_destroy(zm_population **population)
     if (!*population)
         return;
     free((*population)->sed);
+    free((*population)->universe);
     free((*population)->order);
     free(*population);
     *population = NULL;
@@ -301,17 +208,12 @@ static double mixture_flux(const zm_population *p, const mixture *mix, double ti
 
 static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
 {
-    const int deep = zm_rng_double(rng) < DEEP_PART;
-    const double *cdf = p->cumulative_z[deep];
-    const double z = Z_STEP * find_place(cdf, Z_GRID, zm_rng_double(rng) * cdf[Z_GRID]);
-    const double faintest = faintest_mag(p, r_limits[deep], z);
-    const double brighter =
-        interpolate(p->brighter, M_GRID, (faintest - M_BRIGHT) / M_STEP);
-    const double abs_mag = M_BRIGHT + M_STEP * find_place(p->brighter, M_GRID,
-                                                          zm_rng_double(rng) * brighter);
+    double z = 0.0, abs_mag = 0.0;
+    zm_universe_draw(p->universe, rng, &z, &abs_mag);
     const bool early = zm_rng_double(rng) < 1.0 / (1.0 + exp((abs_mag + 20.7) / 0.8));
     const double bulge = draw_bulge_part(rng, abs_mag, early);
-    const double r50_arcsec = draw_r50_kpc(rng, abs_mag, early) / kpc_per_arcsec(p, z);
+    const double r50_arcsec =
+        draw_r50_kpc(rng, abs_mag, early) / zm_universe_kpc_per_arcsec(p->universe, z);
     draw_shape(rng, r50_arcsec, bulge, early, g);
     mixture mix[ZM_PARTS];
     const character c = {abs_mag, z, g->axis_ratio[ZM_PART_DISC], early};
@@ -325,7 +227,8 @@ static void draw_analytic(const zm_population *p, zm_rng *rng, zm_galaxy *g)
     double rest_r = 0.0;
     for (int k = 0; k < ZM_PARTS; k++)
         rest_r += part[k] * mixture_flux(p, &mix[k], tilt, 0.0, R_BAND);
-    const double seen_mag = abs_mag - EVOLUTION_MAG * z + distance_modulus(p, z);
+    const double seen_mag =
+        abs_mag - ZM_UNIVERSE_EVOLUTION_MAG * z + zm_universe_modulus(p->universe, z);
     const double scale = pow(10.0, 0.4 * (22.5 - seen_mag)) / rest_r;
     for (int k = 0; k < ZM_PARTS; k++)
         for (int b = 0; b < ZM_BANDS; b++)
@@ -375,10 +278,11 @@ static void draw_from_catalog(const zm_population *p, uint32_t index, zm_rng *rn
     const bool early = zm_rng_double(rng) < 1.0 / (1.0 + exp((bluer - 0.16) / 0.045));
     const double k_correction = z * (0.2 + 1.1 * clamp(colour, 0.2, 1.5));
     const double abs_mag = clamp(22.5 - 2.5 * log10(fmax(flux[R_BAND], 1e-3)) -
-                                     distance_modulus(p, z) - k_correction,
+                                     zm_universe_modulus(p->universe, z) - k_correction,
                                  -24.5, -14.0);
     const double bulge = draw_bulge_part(rng, abs_mag, early);
-    double r50_arcsec = draw_r50_kpc(rng, abs_mag, early) / kpc_per_arcsec(p, z);
+    double r50_arcsec =
+        draw_r50_kpc(rng, abs_mag, early) / zm_universe_kpc_per_arcsec(p->universe, z);
     if (isfinite(row->r50_arcsec)) // measured through seeing of 1.3 arcsec
         r50_arcsec =
             sqrt(fmax((double)row->r50_arcsec * (double)row->r50_arcsec - 0.56, 0.04));
