@@ -187,9 +187,16 @@ zm_status zm_vk_queue_begin(zm_vk_gpu *gpu, zm_vk_slot **out)
 
 bool zm_vk_queue_idle(zm_vk_gpu *gpu)
 {
-    // What cannot be submitted any more will never run, and holds nothing in use.
-    zm_vk_queue_flush(gpu);
-    if (!gpu->hung && !gpu->base.lost && !(gpu->seeded_bugs & ZM_VULKAN_SEED_NO_WAIT))
-        zm_vk_queue_wait(gpu, gpu->submitted);
+    if (zm_vk_queue_flush(gpu) != ZM_OK && !gpu->base.lost) {
+        // Recorded work that cannot be submitted may name what is about to be freed.
+        gpu->base.lost = true;
+        zm_log_write(&gpu->base.log, ZM_LOG_WARN, "queued work was dropped: %s",
+                     zm_error_detail());
+    }
+    if (gpu->seeded_bugs & ZM_VULKAN_SEED_NO_WAIT)
+        return true;
+    const bool waited = !gpu->base.lost && zm_vk_queue_wait(gpu, gpu->submitted) == ZM_OK;
+    if (!waited && !gpu->hung)
+        vkDeviceWaitIdle(gpu->device); // ends in finite time on a lost device too
     return !gpu->hung;
 }

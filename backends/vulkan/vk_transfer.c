@@ -116,7 +116,9 @@ zm_status zm_vk_read_begin(zm_gpu *base, zm_slice src, zm_ticket *out)
     read->next = gpu->reads;
     gpu->reads = read;
     *out = read->ticket;
-    return zm_vk_queue_flush(gpu); // on its way before anybody asks
+    // On its way before anybody asks; what fails here for want of memory is tried again,
+    // and reported, by ready.
+    return zm_vk_queue_flush(gpu) == ZM_ERR_LOST ? ZM_ERR_LOST : ZM_OK;
 }
 
 zm_status zm_vk_read_ready(zm_gpu *base, zm_ticket ticket, void *dst)
