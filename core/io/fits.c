@@ -12,6 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+void zm_fits_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < 32 || *text > 126)
+            *text = '?';
+}
+
 const char *zm_fits_message(int status, char out[FLEN_ERRMSG])
 {
     char text[FLEN_STATUS];
@@ -19,6 +26,7 @@ const char *zm_fits_message(int status, char out[FLEN_ERRMSG])
     if (!fits_read_errmsg(out) || out[0] == '\0')
         snprintf(out, FLEN_ERRMSG, "%s", text);
     fits_clear_errmsg();
+    zm_fits_printable(out);
     return out;
 }
 

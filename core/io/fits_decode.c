@@ -178,6 +178,8 @@ zm_status zm_fits_decode(const char *path, const char *helper, uint64_t file_siz
     zm_status st =
         receive_payload(&d, zm_fits_decoded_limit(file_size), &head, &data, &complete);
     const int result = stop(&d, !complete && (st != ZM_OK || d.timed_out));
+    if (complete && head.is_error)
+        zm_fits_printable((char *)data);
     if (st == ZM_OK)
         st = judge(&d, result, complete, head.is_error ? (const char *)data : NULL,
                    head.status);

@@ -53,6 +53,9 @@ uint32_t zm_fits_cpu_limit_s(uint64_t compressed_size);
 // out untouched.
 void zm_fits_unquote(const char *value, char out[ZM_FITS_TEXT]);
 
+// Replaces what is not printable ASCII: messages quote hostile files.
+void zm_fits_printable(char *text);
+
 // cfitsio's message for a status; clears its stack of messages.
 const char *zm_fits_message(int status, char out[FLEN_ERRMSG]);
 

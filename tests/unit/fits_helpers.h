@@ -14,9 +14,11 @@
 
 enum { SAMPLE_SIDE = 32, SAMPLE_PIXELS = 5 * SAMPLE_SIDE * SAMPLE_SIDE };
 
+// Noise: smooth pixels would not be quantised, and stored as gzip whatever was asked for.
 static inline float sample_pixel(int i)
 {
-    return (float)((i * 7919 + i / 13 * 31) % 997) * 0.25f - 20.0f;
+    const uint32_t hash = (uint32_t)i * UINT32_C(2654435761);
+    return (float)((hash >> 12 ^ hash >> 19) % 997) * 0.25f - 20.0f;
 }
 
 // A cube of 32 x 32 x 5 pixels; compression is a cfitsio constant or 0. Integers where
