@@ -20,7 +20,7 @@ typedef float real;
 #define ZM_CPU(name)                ZM_CPU_PASTE(name, ZM_CPU_SUFFIX)
 
 // Bytes of working memory that each thread has for itself.
-enum { ZM_CPU_SCRATCH = 2 << 20 };
+enum { ZM_CPU_SCRATCH = 1 << 20 };
 
 typedef struct zm_cpu_call {
     void *bind[8]; // start of each slice

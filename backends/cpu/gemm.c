@@ -26,10 +26,10 @@ enum { VECTOR_BYTES = 16, MR = 6 };
 
 enum {
     LANES = VECTOR_BYTES / sizeof(real),
-    NR = 2 * LANES,       // columns of a panel
-    KC = 256,             // longest K block
-    MC = 1152,            // most rows for which c is finished before the next
-    B_REALS = 128 * 1024, // room for packed panels
+    NR = 2 * LANES,      // columns of a panel
+    KC = 256,            // longest K block
+    MC = 1152,           // most rows for which c is finished before the next
+    B_REALS = 64 * 1024, // room for packed panels
 };
 
 typedef real vreal __attribute__((vector_size(VECTOR_BYTES), may_alias));
