@@ -58,10 +58,10 @@ Test(metrics, of_perfect_predictions_are_zero_and_r2_is_one)
     const double z[] = {0.1, 0.2, 0.35};
     zm_metrics m;
     cr_assert_eq(zm_metrics_compute(z, z, 3, 1, 100, &m), ZM_OK);
-    for (int i = 0; i < ZM_METRIC_COUNT; i++)
+    for (zm_metric i = 0; i < ZM_METRIC_COUNT; i++)
         cr_expect_eq(m.value[i], i == ZM_R2 ? 1.0 : 0.0, "%s: %g", zm_metric_name(i),
                      m.value[i]);
-    for (int i = 0; i < ZM_METRIC_COUNT; i++)
+    for (zm_metric i = 0; i < ZM_METRIC_COUNT; i++)
         cr_expect_eq(m.error[i], 0.0, "%s: error %g", zm_metric_name(i), m.error[i]);
 }
 
