@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const uint64_t max_header_bytes = UINT64_C(16) << 20;
-enum { MAX_HDUS = 10000 };
+enum { MAX_HDUS = 10000, MAX_FIELDS = 999 };
 
 // Where the bytes come from: memory or a file descriptor.
 typedef struct fits_source {
@@ -221,6 +221,13 @@ static bool is_bitpix(int64_t v)
     return v == 8 || v == 16 || v == 32 || v == 64 || v == -32 || v == -64;
 }
 
+static bool is_table(const raw_header *raw)
+{
+    return strcmp(raw->extension, "BINTABLE") == 0 ||
+           strcmp(raw->extension, "A3DTABLE") == 0 ||
+           strcmp(raw->extension, "TABLE") == 0;
+}
+
 static zm_fits_kind kind_of(const raw_header *raw)
 {
     if (raw->is_primary && raw->groups && raw->naxis > 0 && raw->axes[0] == 0)
@@ -258,10 +265,17 @@ static zm_status check_header(const char *label, uint32_t index, uint64_t file_s
     const bool table = hdu->kind == ZM_FITS_TABLE || hdu->kind == ZM_FITS_ASCII;
     const bool packed = hdu->kind == ZM_FITS_IMAGE && raw->packed_image &&
                         raw->znaxis > 0 && raw->znaxis <= ZM_FITS_MAX_AXES;
+    if (is_table(raw) && (raw->naxis != 2 || raw->bitpix != 8 || raw->fields < 0 ||
+                          raw->fields > MAX_FIELDS))
+        return ZM_FAIL(
+            ZM_ERR_FORMAT,
+            "%s: HDU %u: expected a table of bytes with 2 axes and at most %d "
+            "columns, found BITPIX %" PRId64 ", %" PRId64 " axes, %" PRId64 " columns",
+            label, (unsigned)index, MAX_FIELDS, raw->bitpix, raw->naxis, raw->fields);
     if (table) {
         hdu->row_size = (uint64_t)raw->axes[0];
         hdu->rows = (uint64_t)raw->axes[1];
-        hdu->columns = raw->fields < 0 ? 0 : (uint64_t)raw->fields;
+        hdu->columns = (uint64_t)raw->fields;
     }
     if (!raw->packed_image && !raw->packed_table)
         hdu->compression[0] = '\0';
@@ -313,7 +327,8 @@ static zm_status scan_hdu(const fits_source *source, uint32_t index, uint64_t of
 {
     uint8_t *header = NULL;
     uint64_t size = 0;
-    *raw = (raw_header){.is_primary = index == 0, .gcount = 1, .bitpix = -1, .naxis = -1};
+    *raw = (raw_header){
+        .is_primary = index == 0, .gcount = 1, .bitpix = -1, .naxis = -1, .fields = -1};
     ZM_TRY(load_header(source, index, offset, &header, &size));
     zm_status st = read_cards(source->label, index, header, size, raw);
     free(header);
