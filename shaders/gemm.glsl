@@ -24,6 +24,21 @@ uvec2 tile_place(uint e, uint along_depth)
                              : uvec2(e % GEMM_TILE, e / GEMM_TILE);
 }
 
+// Row r of the tile's outputs, columns c, c + 16, c + 32, c + 48.
+void store_row(uint r, uint c, vec4 sums)
+{
+    if (r >= GEMM_ROWS)
+        return;
+    if (c < GEMM_COLS)
+        GEMM_STORE(r, c, sums.x);
+    if (c + 16u < GEMM_COLS)
+        GEMM_STORE(r, c + 16u, sums.y);
+    if (c + 32u < GEMM_COLS)
+        GEMM_STORE(r, c + 32u, sums.z);
+    if (c + 48u < GEMM_COLS)
+        GEMM_STORE(r, c + 48u, sums.w);
+}
+
 void main()
 {
     uint row = gl_WorkGroupID.x * GEMM_TILE;
@@ -32,9 +47,8 @@ void main()
     uint ty = gl_LocalInvocationID.y;
     uint t = gl_LocalInvocationIndex;
 
-    float acc[16];
-    for (uint i = 0u; i < 16u; i++)
-        acc[i] = 0.0;
+    // not an array: software drivers keep arrays in memory
+    vec4 acc0 = vec4(0.0), acc1 = vec4(0.0), acc2 = vec4(0.0), acc3 = vec4(0.0);
 
     for (uint d0 = 0u; d0 < GEMM_DEPTH; d0 += GEMM_STEP) {
         for (uint s = 0u; s < 4u; s++) {
@@ -52,25 +66,22 @@ void main()
         }
         barrier();
         for (uint d = 0u; d < GEMM_STEP; d++) {
-            float b0 = tile_b[d * GEMM_STRIDE + tx];
-            float b1 = tile_b[d * GEMM_STRIDE + tx + 16u];
-            float b2 = tile_b[d * GEMM_STRIDE + tx + 32u];
-            float b3 = tile_b[d * GEMM_STRIDE + tx + 48u];
-            for (uint i = 0u; i < 4u; i++) {
-                float a = tile_a[d * GEMM_STRIDE + ty + i * 16u];
-                acc[i * 4u] += a * b0;
-                acc[i * 4u + 1u] += a * b1;
-                acc[i * 4u + 2u] += a * b2;
-                acc[i * 4u + 3u] += a * b3;
-            }
+            uint ia = d * GEMM_STRIDE + ty;
+            uint ib = d * GEMM_STRIDE + tx;
+            vec4 a = vec4(tile_a[ia], tile_a[ia + 16u], tile_a[ia + 32u],
+                          tile_a[ia + 48u]);
+            vec4 b = vec4(tile_b[ib], tile_b[ib + 16u], tile_b[ib + 32u],
+                          tile_b[ib + 48u]);
+            acc0 += a.x * b;
+            acc1 += a.y * b;
+            acc2 += a.z * b;
+            acc3 += a.w * b;
         }
         barrier();
     }
 
-    for (uint i = 0u; i < 16u; i++) {
-        uint r = row + ty + (i / 4u) * 16u;
-        uint c = col + tx + (i % 4u) * 16u;
-        if (r < GEMM_ROWS && c < GEMM_COLS)
-            GEMM_STORE(r, c, acc[i]);
-    }
+    store_row(row + ty, col + tx, acc0);
+    store_row(row + ty + 16u, col + tx, acc1);
+    store_row(row + ty + 32u, col + tx, acc2);
+    store_row(row + ty + 48u, col + tx, acc3);
 }

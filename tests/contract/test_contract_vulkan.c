@@ -1,6 +1,7 @@
 // The contract on every Vulkan device that the loader offers (VK_ICD_FILENAMES). With
 // ZMAE_DEVICE=vulkan no device is a failure.
 #include <criterion/criterion.h>
+#ifdef ZM_HAVE_VULKAN
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,3 +65,5 @@ ZM_CONTRACTS(CONTRACT)
         check(zm_contract_##name, true);                                                 \
     }
 ZM_CONTRACTS(CONTRACT)
+
+#endif

@@ -1,6 +1,7 @@
 // The validation gate: programs without a bug give no message, and every seeded bug gives
 // at least one. Each scenario runs on a device of its own, once clean and once seeded.
 #include <criterion/criterion.h>
+#ifdef ZM_HAVE_VULKAN
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,3 +336,5 @@ Test(validation, barriers_stand_where_dispatches_depend)
     cr_expect_eq(count_barriers(&b, (zm_dispatch[]){y3, y4, adds3, writes0}, 4), 2);
     cr_expect_eq(close_bench(&b), 0);
 }
+
+#endif

@@ -5,6 +5,7 @@
 // The functions here stand before the loader's at link time and pass on to them.
 #define _GNU_SOURCE // RTLD_NEXT
 #include <criterion/criterion.h>
+#ifdef ZM_HAVE_VULKAN
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,3 +208,5 @@ Test(vulkan_faults, device_lost)
 {
     inject_everywhere(VK_ERROR_DEVICE_LOST);
 }
+
+#endif
