@@ -1,19 +1,51 @@
 #include "core/ops/op_util.h"
 
+// Where one kernel puts the gradients of scale and shift: into them, or, where the two
+// are not alike (one of them frozen, say), into temporaries that are handed on.
+typedef struct weight_grads {
+    zm_tensor *dgamma, *dbeta;
+    uint32_t accumulate;
+    bool hand_on;
+} weight_grads;
+
+static weight_grads begin_weight_grads(zm_tape *tape, zm_tensor *gamma, zm_tensor *beta)
+{
+    weight_grads g = {.hand_on = !gamma->needs_grad || !beta->needs_grad ||
+                                 !gamma->grad != !beta->grad};
+    uint32_t same;
+    if (!g.hand_on) {
+        g.dgamma = zm_tape_grad(tape, gamma, &g.accumulate);
+        g.dbeta = zm_tape_grad(tape, beta, &same);
+    } else {
+        g.dgamma = op_like(tape, gamma);
+        g.dbeta = op_like(tape, beta);
+    }
+    return g;
+}
+
+static void end_weight_grads(zm_tape *tape, const weight_grads *g, zm_tensor *gamma,
+                             zm_tensor *beta)
+{
+    if (!g->hand_on)
+        return;
+    zm_tape_pass_grad(tape, gamma, g->dgamma);
+    zm_tape_pass_grad(tape, beta, g->dbeta);
+}
+
 static void layernorm_backward(zm_tape *tape, const zm_op *op)
 {
     zm_tensor *x = op->t[0], *gamma = op->t[1], *beta = op->t[2], *stats = op->t[3];
     zm_tensor *dy = op->t[4]->grad;
     const uint32_t rows = op_rows(x), cols = op_cols(x);
-    uint32_t accumulate, accumulate_beta;
+    uint32_t accumulate;
     if (!dy)
         return;
-    zm_tensor *dgamma = zm_tape_grad(tape, gamma, &accumulate);
-    zm_tensor *dbeta = zm_tape_grad(tape, beta, &accumulate_beta);
-    if (dgamma && dbeta) {
-        const struct zm_params_layernorm_bwd_weight p = {rows, cols, accumulate};
-        zm_tensor *const bind[] = {dy, x, stats, dgamma, dbeta};
+    if (gamma->needs_grad || beta->needs_grad) {
+        const weight_grads g = begin_weight_grads(tape, gamma, beta);
+        const struct zm_params_layernorm_bwd_weight p = {rows, cols, g.accumulate};
+        zm_tensor *const bind[] = {dy, x, stats, g.dgamma, g.dbeta};
         zm_tape_emit(tape, ZM_KERNEL_layernorm_bwd_weight, cols, 1, bind, &p);
+        end_weight_grads(tape, &g, gamma, beta);
     }
     zm_tensor *dx = zm_tape_grad(tape, x, &accumulate);
     if (dx) {
@@ -50,19 +82,15 @@ static void batchnorm_backward(zm_tape *tape, const zm_op *op)
     zm_tensor *x = op->t[0], *gamma = op->t[1], *beta = op->t[2];
     zm_tensor *mean = op->t[3], *var = op->t[4], *dy = op->t[5]->grad;
     const uint32_t rows = op_rows(x), cols = op_cols(x), training = op->u[0];
-    uint32_t accumulate = 0, accumulate_beta = 0;
+    uint32_t accumulate;
     if (!dy)
         return;
-    zm_tensor *dgamma = zm_tape_grad(tape, gamma, &accumulate);
-    zm_tensor *dbeta = zm_tape_grad(tape, beta, &accumulate_beta);
-    if (!dgamma) // the sums are needed for dx all the same
-        dgamma = op_temp(tape, cols, 0, 0, 0);
-    if (!dbeta)
-        dbeta = op_temp(tape, cols, 0, 0, 0);
-    zm_tensor *sums = op_temp(tape, 2, cols, 0, 0);
-    const struct zm_params_batchnorm_bwd_stats ps = {rows, cols, op->f[0], accumulate};
-    zm_tensor *const stats_bind[] = {dy, x, mean, var, sums, dgamma, dbeta};
+    zm_tensor *sums = op_temp(tape, 2, cols, 0, 0); // dx needs them in any case
+    const weight_grads g = begin_weight_grads(tape, gamma, beta);
+    const struct zm_params_batchnorm_bwd_stats ps = {rows, cols, op->f[0], g.accumulate};
+    zm_tensor *const stats_bind[] = {dy, x, mean, var, sums, g.dgamma, g.dbeta};
     zm_tape_emit(tape, ZM_KERNEL_batchnorm_bwd_stats, cols, 1, stats_bind, &ps);
+    end_weight_grads(tape, &g, gamma, beta);
     zm_tensor *dx = zm_tape_grad(tape, x, &accumulate);
     if (dx) {
         const struct zm_params_batchnorm_bwd_input p = {rows, cols, op->f[0], training,
