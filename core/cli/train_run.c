@@ -212,7 +212,7 @@ static void warn_log(const run *r)
 
 static zm_status validate_and_keep_best(run *r)
 {
-    double loss;
+    double loss = INFINITY;
     ZM_TRY(validate(r, &loss));
     const bool best = loss < r->best_loss;
     if (!zm_train_log_validation(&r->files, zm_trainer_steps(r->trainer) - 1, loss, best))
