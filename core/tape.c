@@ -1,5 +1,6 @@
 #include "core/tape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -316,6 +317,12 @@ uint64_t zm_tape_memory(zm_tape *tape)
 size_t zm_tape_dispatches(const zm_tape *tape)
 {
     return tape->node_count;
+}
+
+zm_kernel zm_tape_kernel_at(const zm_tape *tape, size_t i)
+{
+    assert(i < tape->node_count);
+    return tape->nodes[i].dispatch.kernel;
 }
 
 zm_status zm_tape_compile(zm_tape *tape)

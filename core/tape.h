@@ -82,6 +82,7 @@ zm_status zm_tape_compile(zm_tape *tape);
 // Bytes that compile allocates (arena and inputs; not the caller's), also before compile.
 uint64_t zm_tape_memory(zm_tape *tape);
 size_t zm_tape_dispatches(const zm_tape *tape);
+zm_kernel zm_tape_kernel_at(const zm_tape *tape, size_t i); // of dispatch i
 zm_status zm_tape_replay(zm_tape *tape);
 
 // The bytes of an input, a kept tensor or a wrapped one, after compile.
