@@ -216,16 +216,57 @@ static bool data_size(const raw_header *raw, uint64_t *size)
            *size < INT64_MAX - ZM_FITS_BLOCK;
 }
 
-static bool is_bitpix(int64_t v)
-{
-    return v == 8 || v == 16 || v == 32 || v == 64 || v == -32 || v == -64;
-}
-
 static bool is_table(const raw_header *raw)
 {
     return strcmp(raw->extension, "BINTABLE") == 0 ||
            strcmp(raw->extension, "A3DTABLE") == 0 ||
            strcmp(raw->extension, "TABLE") == 0;
+}
+
+// Where a mandatory card of a table is missing, cfitsio 4.2 goes on with values that it
+// never set: the cards must stand in the order of the standard, in plain characters.
+static bool is_card(const uint8_t *header, uint64_t size, uint64_t index,
+                    const char *name)
+{
+    char start[10];
+    const uint64_t at = index * ZM_FITS_CARD;
+    if (at + ZM_FITS_CARD > size)
+        return false;
+    snprintf(start, sizeof start, "%-8.8s=", name);
+    if (memcmp(header + at, start, 9) != 0)
+        return false;
+    for (uint64_t i = at; i < at + ZM_FITS_CARD; i++)
+        if (header[i] < 32 || header[i] > 126)
+            return false;
+    return true;
+}
+
+static zm_status check_mandatory(const char *label, uint32_t index, const uint8_t *header,
+                                 uint64_t size, const raw_header *raw)
+{
+    static const char *const of_table[] = {"PCOUNT", "GCOUNT", "TFIELDS"};
+    char name[16];
+    const char *missing = NULL;
+    uint64_t at = 1;
+    if (!is_card(header, size, at++, "BITPIX"))
+        missing = "BITPIX";
+    else if (!is_card(header, size, at++, "NAXIS"))
+        missing = "NAXIS";
+    for (int64_t i = 1; !missing && i <= ZM_MIN(raw->naxis, ZM_FITS_MAX_AXES); i++) {
+        snprintf(name, sizeof name, "NAXIS%d", (int)i);
+        missing = is_card(header, size, at++, name) ? NULL : name;
+    }
+    for (size_t i = 0; !missing && is_table(raw) && i < ZM_COUNT_OF(of_table); i++)
+        missing = is_card(header, size, at++, of_table[i]) ? NULL : of_table[i];
+    return missing ? ZM_FAIL(ZM_ERR_FORMAT,
+                             "%s: HDU %u: expected the keyword %s in card %u, found none",
+                             label, (unsigned)index, missing, (unsigned)at)
+                   : ZM_OK;
+}
+
+static bool is_bitpix(int64_t v)
+{
+    return v == 8 || v == 16 || v == 32 || v == 64 || v == -32 || v == -64;
 }
 
 static zm_fits_kind kind_of(const raw_header *raw)
@@ -331,6 +372,8 @@ static zm_status scan_hdu(const fits_source *source, uint32_t index, uint64_t of
         .is_primary = index == 0, .gcount = 1, .bitpix = -1, .naxis = -1, .fields = -1};
     ZM_TRY(load_header(source, index, offset, &header, &size));
     zm_status st = read_cards(source->label, index, header, size, raw);
+    if (st == ZM_OK)
+        st = check_mandatory(source->label, index, header, size, raw);
     free(header);
     raw->hdu.header_offset = offset;
     raw->hdu.data_offset = offset + size;

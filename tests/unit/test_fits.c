@@ -85,6 +85,9 @@ Test(fits, hostile_headers_are_refused_without_allocation)
                        "NAXIS1  = 8", "PCOUNT  = 9223372036854775807",
                        "GCOUNT  = 9223372036854775807", "END"),
                   ZM_ERR_FORMAT);
+    expect_status(SCAN(&list, 0, "SIMPLE  = T", "NAXIS   = 0", "BITPIX  = 8", "END"),
+                  ZM_ERR_FORMAT);
+    expect_detail("BITPIX in card 2");
     expect_status(SCAN(&list, 0, "SIMPLE  = T", "BITPIX  = 'x'", "NAXIS   = 0", "END"),
                   ZM_ERR_FORMAT);
     cr_expect_null(list.hdus);
@@ -541,7 +544,10 @@ Test(fits, images_have_the_pixels_that_astropy_sees)
             cr_expect(list.count >= json_array_size(json_object_get(entry, "hdus")),
                       "%s: %u HDUs %s", name, (unsigned)list.count, list.note);
         else
-            cr_expect(json_object_get(entry, "error"), "%s", zm_error_detail());
+            // astropy repairs the order of keywords; cfitsio and the standard do not
+            cr_expect(json_object_get(entry, "error") ||
+                          strstr(zm_error_detail(), "in card"),
+                      "%s", zm_error_detail());
         zm_fits_list_finish(&list);
         size_t i;
         json_t *hdu;
