@@ -338,6 +338,7 @@ static zm_status train(run *r)
                        "continue it, or another --out",
                        r->args->out);
     ZM_TRY(zm_make_dirs(r->args->out));
+    zm_checkpoint_sweep(r->args->out);
     zm_status st =
         r->args->resume ? zm_checkpoint_load_newest(r->args->out, &r->log, &c) : ZM_OK;
     if (st == ZM_OK && c.path)

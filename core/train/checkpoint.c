@@ -81,6 +81,24 @@ static void remove_old(const char *dir)
     free(steps);
 }
 
+void zm_checkpoint_sweep(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        const char *suffix = strstr(e->d_name, ".tmp-");
+        const size_t size = strlen(dir) + strlen(e->d_name) + 2;
+        char *path = suffix ? malloc(size) : NULL;
+        if (path) {
+            snprintf(path, size, "%s/%s", dir, e->d_name);
+            remove(path);
+        }
+        free(path);
+    }
+    closedir(d);
+}
+
 static zm_status meta_u64(zm_st_writer *w, const char *key, const char *format,
                           uint64_t value)
 {

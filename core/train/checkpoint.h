@@ -35,6 +35,9 @@ zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
                                     zm_checkpoint *out);
 void zm_checkpoint_finish(zm_checkpoint *checkpoint);
 
+// Removes what a killed run left half written in its directory (NAME.tmp-PID).
+void zm_checkpoint_sweep(const char *dir);
+
 // True when the directory holds any checkpoint.
 bool zm_checkpoint_any(const char *dir);
 
