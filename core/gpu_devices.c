@@ -51,7 +51,7 @@ static void choose_auto(zm_device_list *list)
     uint32_t software = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         const zm_caps *caps = &list->devices[i];
-        if (is_cpu(caps))
+        if (is_cpu(caps) || caps->max_binding == 0) // 0: listed, but cannot be used
             continue;
         software += caps->software;
         if (!caps->software &&
