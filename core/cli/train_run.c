@@ -154,6 +154,14 @@ static zm_status compare_config(const run *r, const zm_checkpoint *c)
     return st;
 }
 
+// Where the bits come from: device, driver, instruction set.
+static void device_text(const run *r, char text[320])
+{
+    const zm_caps *caps = zm_gpu_caps(r->gpu);
+    snprintf(text, 320, "%s %s, %s%s%s", caps->backend, caps->name, caps->driver,
+             caps->isa[0] ? ", " : "", caps->isa);
+}
+
 static zm_status restore(run *r, const zm_checkpoint *c)
 {
     const zm_params *ps = &r->model->params;
@@ -162,16 +170,25 @@ static zm_status restore(run *r, const zm_checkpoint *c)
     memcpy(r->model->host, c->host, (size_t)c->host_count * sizeof(float));
     r->best_loss = c->state.best_loss;
     r->best_step = c->state.best_step;
+    char device[320];
+    device_text(r, device);
+    if (strcmp(device, c->device) != 0)
+        zm_log_write(&r->log, ZM_LOG_WARN,
+                     "%s: was written on %s; on %s the run goes on, but not bit for bit",
+                     c->path, c->device, device);
     return zm_trainer_restore(r->trainer, c->state.step, c->m, c->v);
 }
 
 static zm_status save_checkpoint(run *r)
 {
+    char device[320];
+    device_text(r, device);
     const zm_run_state state = {.step = zm_trainer_steps(r->trainer),
                                 .best_loss = r->best_loss,
                                 .best_step = r->best_step,
                                 .micro_batch = zm_trainer_memory(r->trainer).micro_batch,
-                                .config = r->config_text};
+                                .config = r->config_text,
+                                .device = device};
     return zm_checkpoint_save(r->args->out, r->trainer, r->model, &state);
 }
 

@@ -118,6 +118,7 @@ static zm_status write_all(zm_st_writer *w, const float *const data[BLOCKS],
     ZM_TRY(meta_u64(w, "micro_batch", "%" PRIu64, state->micro_batch));
     ZM_TRY(zm_st_writer_meta(w, "best_loss", best));
     ZM_TRY(zm_st_writer_meta(w, "config", state->config));
+    ZM_TRY(zm_st_writer_meta(w, "device", state->device));
     for (int i = 0; i < BLOCKS; i++) {
         char key[32];
         snprintf(key, sizeof key, "xxh64.%s", blocks[i]);
@@ -196,13 +197,14 @@ static zm_status read_block(const zm_safetensors *st, int block, float **out,
 
 static zm_status read_all(const zm_safetensors *st, zm_checkpoint *c)
 {
-    const char *step, *best_step, *best, *micro, *config, *magic;
+    const char *step, *best_step, *best, *micro, *config, *device, *magic;
     ZM_TRY(meta_text(st, "zmae_checkpoint", &magic));
     ZM_TRY(meta_text(st, "step", &step));
     ZM_TRY(meta_text(st, "best_step", &best_step));
     ZM_TRY(meta_text(st, "best_loss", &best));
     ZM_TRY(meta_text(st, "micro_batch", &micro));
     ZM_TRY(meta_text(st, "config", &config));
+    ZM_TRY(meta_text(st, "device", &device));
     ZM_TRY(read_block(st, 0, &c->host, &c->host_count));
     ZM_TRY(read_block(st, 1, &c->m, &c->moment_count));
     uint64_t second = 0;
@@ -211,13 +213,15 @@ static zm_status read_all(const zm_safetensors *st, zm_checkpoint *c)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: blocks m and v differ in length",
                        zm_safetensors_path(st));
     c->config = zm_strdup(config);
-    if (!c->config)
+    c->device = zm_strdup(device);
+    if (!c->config || !c->device)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", zm_safetensors_path(st));
     c->state = (zm_run_state){.step = strtoull(step, NULL, 10),
                               .best_step = strtoull(best_step, NULL, 10),
                               .best_loss = strtod(best, NULL),
                               .micro_batch = (uint32_t)strtoul(micro, NULL, 10),
-                              .config = c->config};
+                              .config = c->config,
+                              .device = c->device};
     return ZM_OK;
 }
 
@@ -227,9 +231,10 @@ static void clear(zm_checkpoint *c)
     free(c->m);
     free(c->v);
     free(c->config);
+    free(c->device);
     free(c->path);
     c->host = c->m = c->v = NULL;
-    c->config = c->path = NULL;
+    c->config = c->device = c->path = NULL;
 }
 
 zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,

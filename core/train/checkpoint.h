@@ -13,6 +13,7 @@ typedef struct zm_run_state {
     uint64_t best_step;
     uint32_t micro_batch; // kept on resume: it decides the order of sums
     const char *config;   // the run's options as JSON text
+    const char *device;   // name and kernels: another one continues, but not bit for bit
 } zm_run_state;
 
 // Writes the state of the trainer and the model (waits for the device).
@@ -22,7 +23,7 @@ zm_status zm_checkpoint_save(const char *dir, zm_trainer *trainer, zm_model *mod
 // A checkpoint in memory.
 typedef struct zm_checkpoint {
     zm_run_state state;
-    char *config;
+    char *config, *device;
     char *path;
     float *host, *m, *v;
     uint64_t host_count, moment_count;
