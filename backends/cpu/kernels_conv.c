@@ -25,10 +25,13 @@ static bool neighbour(pixel p, size_t height, size_t width, ptrdiff_t dy, ptrdif
     return y < height && x < width;
 }
 
+enum { MOST_TAPS = 49 }; // kernel 7
+
 // x -> y (batch height width, channels kernel^2) in (c, ky, kx) order, zero padding
 // (kernel - 1) / 2
 void ZM_CPU(im2col_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
+    static const real zero = 0;
     const struct zm_params_im2col_fwd *p = call->params;
     const real *x = call->bind[0];
     const size_t taps = (size_t)p->kernel * p->kernel, cols = p->channels * taps;
@@ -37,16 +40,27 @@ void ZM_CPU(im2col_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
          s = zm_span_next(s, end, cols)) {
         const pixel at = pixel_at(s.row, p->height, p->width);
         real *restrict y = (real *)call->bind[1] + s.row * cols;
-        for (size_t t = 0; t < taps; t++) {
-            size_t from;
-            const bool inside =
-                neighbour(at, p->height, p->width, (ptrdiff_t)(t / p->kernel) - pad,
-                          (ptrdiff_t)(t % p->kernel) - pad, &from);
-            const real *restrict xt = inside ? x + from * p->channels : NULL;
-            const size_t first = s.first / taps + (s.first % taps > t);
-            const size_t last = s.last / taps + (s.last % taps > t);
-            for (size_t c = first; c < last; c++)
-                y[c * taps + t] = inside ? xt[c] : 0;
+        for (size_t t0 = 0; t0 < taps; t0 += MOST_TAPS) {
+            const size_t n = taps - t0 < MOST_TAPS ? taps - t0 : MOST_TAPS;
+            const real *source[MOST_TAPS]; // the tap's pixel, or zero for every channel
+            size_t step[MOST_TAPS];
+            for (size_t t = 0; t < n; t++) {
+                const ptrdiff_t ky = (ptrdiff_t)((t0 + t) / p->kernel) - pad;
+                const ptrdiff_t kx = (ptrdiff_t)((t0 + t) % p->kernel) - pad;
+                size_t from;
+                step[t] = neighbour(at, p->height, p->width, ky, kx, &from);
+                source[t] = step[t] ? x + from * p->channels : &zero;
+            }
+            for (size_t c = s.first / taps; c * taps < s.last; c++) {
+                const size_t i = c * taps + t0;
+                if (i >= s.first && i + n <= s.last)
+                    for (size_t t = 0; t < n; t++)
+                        y[i + t] = source[t][c * step[t]];
+                else
+                    for (size_t t = 0; t < n; t++)
+                        if (i + t >= s.first && i + t < s.last)
+                            y[i + t] = source[t][c * step[t]];
+            }
         }
     }
 }

@@ -1,66 +1,146 @@
-// Grouped 1 x 1 layers: each of the groups is a small linear layer of its own.
+// Grouped 1 x 1 layers: each of the groups is a small linear layer of its own. Groups of
+// up to GROUP_MOST weights (the models have 4 x 16) keep these at hand for many rows.
 #include <stdbool.h>
-#include <string.h>
 
 #include "backends/cpu/cpu_kernels.h"
 #include "backends/cpu/reduce.h"
 #include "backends/cpu/span.h"
 
-enum { GROUP_WEIGHTS = 64 }; // the shapes of the PCM: 4 -> 16 -> 4
+enum {
+    GROUP_MOST = 1024,
+    ROWS = 64, // rows that one group works on before the next group
+};
 
-#define ZM_INLINE                                                                        \
-    static inline __attribute__((always_inline)) // constants reach the loops
+// A few neighbouring elements, anywhere in memory.
+typedef real vec4
+    __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef real vec16
+    __attribute__((vector_size(16 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
-// One group of one row; the weights lie turned (cin, cout), so that the outputs are the
-// lanes of one vector. Sums run over c in order, as in the general loop.
-#define ZM_GROUP_ROW(name, lanes_type, cin)                                              \
-    static inline void name(const real *x, const real *turned, const real *b, real *y)   \
-    {                                                                                    \
-        lanes_type sum, w;                                                               \
-        memcpy(&sum, b, sizeof sum);                                                     \
-        for (size_t c = 0; c < (cin); c++) {                                             \
-            memcpy(&w, turned + c * (sizeof w / sizeof(real)), sizeof w);                \
-            sum += x[c] * w;                                                             \
-        }                                                                                \
-        memcpy(y, &sum, sizeof sum);                                                     \
-    }
-typedef real lanes16 __attribute__((vector_size(16 * sizeof(real))));
-typedef real lanes4 __attribute__((vector_size(4 * sizeof(real))));
-ZM_GROUP_ROW(group_row_wide, lanes16, 4)
-ZM_GROUP_ROW(group_row_narrow, lanes4, 16)
+// One group: out (cols) = base + in (depth) m (depth, cols), base the bias or 0.
+typedef struct group {
+    const real *in, *m, *base;
+    real *out;
+    size_t depth, cols;
+    bool accumulate;
+} group;
 
-static void group_rows(const zm_cpu_call *call, const real *turned, size_t first,
-                       size_t last)
+// Columns [first, last) of rows; every output is base, plus in[0] m[0], plus in[1] m[1]
+// ...
+static void general_rows(group g, size_t rows, size_t in_row, size_t out_row,
+                         size_t first, size_t last)
 {
-    const struct zm_params_grouped_fwd *p = call->params;
-    const size_t cin = p->cin, cout = p->cout;
-    const real *x = (const real *)call->bind[0] + first * p->groups * cin;
-    const real *b = call->bind[2];
-    real *y = (real *)call->bind[3] + first * p->groups * cout;
-    for (size_t r = first; r < last; r++)
-        for (size_t g = 0; g < p->groups; g++, x += cin, y += cout)
-            if (cout == 16)
-                group_row_wide(x, turned + g * GROUP_WEIGHTS, b + g * cout, y);
-            else
-                group_row_narrow(x, turned + g * GROUP_WEIGHTS, b + g * cout, y);
+    for (size_t r = 0; r < rows; r++) {
+        const real *restrict in = g.in + r * in_row;
+        real *restrict out = g.out + r * out_row;
+        real sum[GROUP_MOST];
+        for (size_t j = first; j < last; j++)
+            sum[j] = g.base ? g.base[j] : 0;
+        for (size_t i = 0; i < g.depth; i++)
+            for (size_t j = first; j < last; j++)
+                sum[j] += in[i] * g.m[i * g.cols + j];
+        for (size_t j = first; j < last; j++)
+            out[j] = g.accumulate ? out[j] + sum[j] : sum[j];
+    }
 }
 
-static void group_elements(const zm_cpu_call *call, size_t begin, size_t end)
-{
-    const struct zm_params_grouped_fwd *p = call->params;
-    const real *w = call->bind[1], *b = call->bind[2];
-    const size_t cin = p->cin, cout = p->cout, outputs = p->groups * cout;
-    for (zm_span s = zm_span_at(begin, end, outputs); s.first < s.last;
-         s = zm_span_next(s, end, outputs)) {
-        const real *x = (const real *)call->bind[0] + s.row * p->groups * cin;
-        real *y = (real *)call->bind[3] + s.row * outputs;
-        for (size_t o = s.first; o < s.last; o++) {
-            real sum = b[o];
-            for (size_t c = 0; c < cin; c++)
-                sum += x[o / cout * cin + c] * w[o * cin + c];
-            y[o] = sum;
-        }
+// The same for the two groups that the models have.
+#define WHOLE_ROWS(name, vec, DEPTH)                                                     \
+    static void name(group g, size_t rows, size_t in_row, size_t out_row)                \
+    {                                                                                    \
+        const vec *m = (const vec *)g.m;                                                 \
+        const vec base = g.base ? *(const vec *)g.base : (vec){0};                       \
+        for (size_t r = 0; r < rows; r++) {                                              \
+            const real *in = g.in + r * in_row;                                          \
+            vec *out = (vec *)(g.out + r * out_row);                                     \
+            vec sum = base;                                                              \
+            for (size_t i = 0; i < DEPTH; i++)                                           \
+                sum += in[i] * m[i];                                                     \
+            if (g.accumulate)                                                            \
+                sum = *out + sum;                                                        \
+            *out = sum;                                                                  \
+        }                                                                                \
     }
+WHOLE_ROWS(rows_4_to_16, vec16, 4)
+WHOLE_ROWS(rows_16_to_4, vec4, 16)
+
+static void whole_rows(group g, size_t rows, size_t in_row, size_t out_row)
+{
+    if (g.depth == 4 && g.cols == 16)
+        rows_4_to_16(g, rows, in_row, out_row);
+    else if (g.depth == 16 && g.cols == 4)
+        rows_16_to_4(g, rows, in_row, out_row);
+    else
+        general_rows(g, rows, in_row, out_row, 0, g.cols);
+}
+
+// A grouped layer in either direction: weights (groups, depth, cols), or (groups, cols,
+// depth) when turned.
+typedef struct layer {
+    const real *in, *weights, *bias;
+    real *out;
+    size_t groups, depth, cols;
+    bool turned, accumulate;
+} layer;
+
+static group group_of(const layer *l, size_t g, size_t row, real *restrict copy)
+{
+    const real *w = l->weights + g * l->depth * l->cols;
+    if (l->turned) {
+        for (size_t j = 0; j < l->cols; j++)
+            for (size_t i = 0; i < l->depth; i++)
+                copy[i * l->cols + j] = w[j * l->depth + i];
+        w = copy;
+    }
+    return (group){.in = l->in + (row * l->groups + g) * l->depth,
+                   .m = w,
+                   .base = l->bias ? l->bias + g * l->cols : NULL,
+                   .out = l->out + (row * l->groups + g) * l->cols,
+                   .depth = l->depth,
+                   .cols = l->cols,
+                   .accumulate = l->accumulate};
+}
+
+static void run_layer(const layer *l, size_t begin, size_t end)
+{
+    const size_t outputs = l->groups * l->cols;
+    real copy[GROUP_MOST];
+    for (size_t i = begin; i < end;) {
+        const zm_span s = zm_span_at(i, end, outputs);
+        const bool whole = s.first == 0 && s.last == outputs;
+        const size_t left = (end - i) / outputs, rows = left < ROWS ? left : ROWS;
+        for (size_t g = s.first / l->cols; g * l->cols < s.last; g++) {
+            const group one = group_of(l, g, s.row, copy);
+            const size_t from = g * l->cols, to = from + l->cols;
+            if (whole)
+                whole_rows(one, rows, l->groups * l->depth, outputs);
+            else
+                general_rows(one, 1, 0, 0, s.first > from ? s.first - from : 0,
+                             (s.last < to ? s.last : to) - from);
+        }
+        i += whole ? rows * outputs : s.last - s.first;
+    }
+}
+
+// The same for groups of any size, element by element.
+static void run_large_layer(const layer *l, size_t begin, size_t end)
+{
+    const size_t outputs = l->groups * l->cols;
+    for (zm_span s = zm_span_at(begin, end, outputs); s.first < s.last;
+         s = zm_span_next(s, end, outputs))
+        for (size_t o = s.first; o < s.last; o++) {
+            const size_t g = o / l->cols, j = o % l->cols;
+            const real *in = l->in + (s.row * l->groups + g) * l->depth;
+            const real *w = l->weights + g * l->depth * l->cols;
+            real *out = l->out + s.row * outputs + o;
+            real sum = l->bias ? l->bias[o] : 0;
+            if (l->turned)
+                sum += zm_dot(in, w + j * l->depth, l->depth);
+            else
+                for (size_t i = 0; i < l->depth; i++)
+                    sum += in[i] * w[i * l->cols + j];
+            *out = l->accumulate ? *out + sum : sum;
+        }
 }
 
 // x, w, b -> y[r, g cout + o] = b[g cout + o] + sum over c of x[r, g cin + c]
@@ -68,119 +148,118 @@ static void group_elements(const zm_cpu_call *call, size_t begin, size_t end)
 void ZM_CPU(grouped_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_grouped_fwd *p = call->params;
-    const real *w = call->bind[1];
-    const size_t cin = p->cin, cout = p->cout, outputs = p->groups * cout;
-    const size_t first = (begin + outputs - 1) / outputs, last = end / outputs;
-    const bool wide = cin == 4 && cout == 16, narrow = cin == 16 && cout == 4;
-    if (first >= last || !(wide || narrow) ||
-        outputs * cin * sizeof(real) > ZM_CPU_SCRATCH) {
-        group_elements(call, begin, end);
-        return;
-    }
-    real *turned = call->scratch;
-    for (size_t i = 0; i < outputs * cin; i++)
-        turned[i / GROUP_WEIGHTS * GROUP_WEIGHTS + i % cin * cout + i / cin % cout] =
-            w[i];
-    group_elements(call, begin, first * outputs);
-    group_rows(call, turned, first, last);
-    group_elements(call, last * outputs, end);
+    const layer l = {.in = call->bind[0],
+                     .weights = call->bind[1],
+                     .bias = call->bind[2],
+                     .out = call->bind[3],
+                     .groups = p->groups,
+                     .depth = p->cin,
+                     .cols = p->cout,
+                     .turned = true};
+    if ((uint64_t)p->cin * p->cout <= GROUP_MOST)
+        run_layer(&l, begin, end);
+    else
+        run_large_layer(&l, begin, end);
 }
 
 // dy, w -> dx[r, g cin + c] = sum over o of dy[r, g cout + o] w[g cout + o, c]
 void ZM_CPU(grouped_bwd_input)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_grouped_bwd_input *p = call->params;
-    const real *w = call->bind[1];
-    const size_t cin = p->cin, cout = p->cout, inputs = p->groups * cin;
-    for (zm_span s = zm_span_at(begin, end, inputs); s.first < s.last;
-         s = zm_span_next(s, end, inputs)) {
-        const real *dy = (const real *)call->bind[0] + s.row * p->groups * cout;
-        real *dx = (real *)call->bind[2] + s.row * inputs;
-        size_t first = s.first;
-        while (first < s.last) { // columns of one group, ZM_COLUMN_BLOCK at a time
-            const size_t g = first / cin, group_end = (g + 1) * cin;
-            const size_t last = group_end < s.last ? group_end : s.last;
-            const size_t n =
-                last - first < ZM_COLUMN_BLOCK ? last - first : ZM_COLUMN_BLOCK;
-            real sum[ZM_COLUMN_BLOCK];
-            for (size_t c = 0; c < n; c++)
-                sum[c] = 0;
-            for (size_t o = g * cout; o < (g + 1) * cout; o++) {
-                const real *restrict wo = w + o * cin + (first - g * cin);
-                for (size_t c = 0; c < n; c++)
-                    sum[c] += dy[o] * wo[c];
-            }
-            for (size_t c = 0; c < n; c++)
-                dx[first + c] = p->accumulate ? dx[first + c] + sum[c] : sum[c];
-            first += n;
-        }
-    }
+    const layer l = {.in = call->bind[0],
+                     .weights = call->bind[1],
+                     .out = call->bind[2],
+                     .groups = p->groups,
+                     .depth = p->cout,
+                     .cols = p->cin,
+                     .accumulate = p->accumulate};
+    if ((uint64_t)p->cin * p->cout <= GROUP_MOST)
+        run_layer(&l, begin, end);
+    else
+        run_large_layer(&l, begin, end);
 }
 
-// sum[o, c] over rows of dy[r, o] x[r, c] of one group: ZM_ROW_BLOCK rows in real, the
-// blocks in double.
-ZM_INLINE void group_weight(const real *dy, size_t stride_dy, const real *x,
-                            size_t stride_x, size_t rows, size_t cin, size_t cout,
-                            double total[GROUP_WEIGHTS])
+// sum (outputs, inputs) += dy x^T, row by row
+static void add_outer(const real *dy, const real *x, size_t dy_row, size_t x_row,
+                      size_t rows, size_t outputs, size_t inputs, real *restrict sum)
 {
-    real part[GROUP_WEIGHTS] = {0};
-    for (size_t r = 0; r < rows; r++, dy += stride_dy, x += stride_x) {
-        if (cin < cout) { // lanes run over the longer side: part is (c, o) here
-            for (size_t c = 0; c < cin; c++)
-                for (size_t o = 0; o < cout; o++)
-                    part[c * cout + o] += dy[o] * x[c];
-        } else {
-            for (size_t o = 0; o < cout; o++)
-                for (size_t c = 0; c < cin; c++)
-                    part[o * cin + c] += dy[o] * x[c];
-        }
-        if (r % ZM_ROW_BLOCK == ZM_ROW_BLOCK - 1 || r + 1 == rows)
-            zm_flush(total, part, cin * cout);
-    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t o = 0; o < outputs; o++)
+            for (size_t c = 0; c < inputs; c++)
+                sum[o * inputs + c] += dy[r * dy_row + o] * x[r * x_row + c];
 }
 
-// One weight, in the same order.
-static double one_weight(const real *dy, size_t stride_dy, const real *x, size_t stride_x,
-                         size_t rows)
-{
-    double total = 0;
-    real part = 0;
-    for (size_t r = 0; r < rows; r++) {
-        part += dy[r * stride_dy] * x[r * stride_x];
-        if (r % ZM_ROW_BLOCK == ZM_ROW_BLOCK - 1 || r + 1 == rows)
-            zm_flush(&total, &part, 1);
+#define ADD_OUTER(name, vec, OUTPUTS)                                                    \
+    static void name(const real *dy, const real *x, size_t dy_row, size_t x_row,         \
+                     size_t rows, real *sum)                                             \
+    {                                                                                    \
+        vec t[OUTPUTS];                                                                  \
+        for (size_t o = 0; o < OUTPUTS; o++)                                             \
+            t[o] = ((vec *)sum)[o];                                                      \
+        for (size_t r = 0; r < rows; r++) {                                              \
+            const vec xr = *(const vec *)(x + r * x_row);                                \
+            for (size_t o = 0; o < OUTPUTS; o++)                                         \
+                t[o] += dy[r * dy_row + o] * xr;                                         \
+        }                                                                                \
+        for (size_t o = 0; o < OUTPUTS; o++)                                             \
+            ((vec *)sum)[o] = t[o];                                                      \
     }
-    return total;
+ADD_OUTER(add_outer_16_4, vec4, 16)
+ADD_OUTER(add_outer_4_16, vec16, 4)
+
+// Rows of dw that lie together in the part that is computed: count rows from output o on,
+// columns [c, c + n).
+typedef struct piece {
+    size_t o, count, c, n, at;
+} piece;
+
+static size_t cut_pieces(size_t begin, size_t end, size_t cin, size_t cout,
+                         piece pieces[ZM_COLUMN_BLOCK])
+{
+    size_t count = 0;
+    for (size_t i = begin; i < end;) {
+        const zm_span s = zm_span_at(i, end, cin);
+        const bool group = s.row % cout == 0 && s.first == 0 && end - i >= cin * cout;
+        const piece one = {s.row, group ? cout : 1, s.first, s.last - s.first, i - begin};
+        pieces[count++] = one;
+        i += one.count * one.n;
+    }
+    return count;
 }
 
 // dy, x -> dw[g cout + o, c] = sum over r of dy[r, g cout + o] x[r, g cin + c]
 void ZM_CPU(grouped_bwd_weight)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {
     const struct zm_params_grouped_bwd_weight *p = call->params;
-    const size_t cin = p->cin, cout = p->cout, weights = cin * cout;
-    const size_t inputs = p->groups * cin, outputs = p->groups * cout;
-    const bool wide = cin == 4 && cout == 16, narrow = cin == 16 && cout == 4;
-    const real *all_dy = call->bind[0], *all_x = call->bind[1];
+    const size_t cin = p->cin, cout = p->cout;
     real *dw = call->bind[2];
-    for (size_t i = begin; i < end;) {
-        const size_t g = i / weights;
-        const real *dy = all_dy + g * cout, *x = all_x + g * cin;
-        if (i % weights != 0 || i + weights > end || !(wide || narrow)) {
-            const size_t o = i % weights / cin, c = i % cin;
-            const double sum = one_weight(dy + o, outputs, x + c, inputs, p->rows);
-            dw[i] = (real)(sum + (p->accumulate ? dw[i] : 0));
-            i++;
-            continue;
+    piece pieces[ZM_COLUMN_BLOCK];
+    for (size_t w0 = begin; w0 < end; w0 += ZM_COLUMN_BLOCK) {
+        const size_t n = end - w0 < ZM_COLUMN_BLOCK ? end - w0 : ZM_COLUMN_BLOCK;
+        const size_t count = cut_pieces(w0, w0 + n, cin, cout, pieces);
+        double total[ZM_COLUMN_BLOCK] = {0};
+        real part[ZM_COLUMN_BLOCK] = {0};
+        for (size_t r0 = 0; r0 < p->rows; r0 += ZM_ROW_BLOCK) {
+            const size_t last = r0 + ZM_ROW_BLOCK < p->rows ? r0 + ZM_ROW_BLOCK : p->rows;
+            for (size_t k = 0; k < count; k++) {
+                const piece one = pieces[k];
+                const real *dy = (const real *)call->bind[0] + one.o;
+                const real *x = (const real *)call->bind[1] + one.o / cout * cin + one.c;
+                const size_t dy_row = p->groups * cout, x_row = p->groups * cin;
+                real *sum = part + one.at;
+                const size_t rows = last - r0;
+                dy += r0 * dy_row;
+                x += r0 * x_row;
+                if (one.count == 16 && one.n == 4)
+                    add_outer_16_4(dy, x, dy_row, x_row, rows, sum);
+                else if (one.count == 4 && one.n == 16)
+                    add_outer_4_16(dy, x, dy_row, x_row, rows, sum);
+                else
+                    add_outer(dy, x, dy_row, x_row, rows, one.count, one.n, sum);
+            }
+            zm_flush(total, part, n);
         }
-        double total[GROUP_WEIGHTS] = {0};
-        if (wide)
-            group_weight(dy, outputs, x, inputs, p->rows, 4, 16, total);
-        else
-            group_weight(dy, outputs, x, inputs, p->rows, 16, 4, total);
-        for (size_t k = 0; k < weights; k++, i++) {
-            const size_t o = k / cin, c = k % cin;
-            const double sum = total[wide ? c * cout + o : k];
-            dw[i] = (real)(sum + (p->accumulate ? dw[i] : 0));
-        }
+        for (size_t i = 0; i < n; i++)
+            dw[w0 + i] = (real)(total[i] + (p->accumulate ? dw[w0 + i] : 0));
     }
 }

@@ -31,6 +31,20 @@ void ZM_CPU(layernorm_fwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end
     }
 }
 
+// sum of dy gamma (x - mean) rstd
+static real dot_xhat(const real *restrict dy, const real *restrict gamma,
+                     const real *restrict x, real mean, real rstd, size_t n)
+{
+    real lane[ZM_LANES] = {0}, tail = 0;
+    size_t c = 0;
+    for (; c + ZM_LANES <= n; c += ZM_LANES)
+        for (size_t l = 0; l < ZM_LANES; l++)
+            lane[l] += dy[c + l] * gamma[c + l] * ((x[c + l] - mean) * rstd);
+    for (; c < n; c++)
+        tail += dy[c] * gamma[c] * ((x[c] - mean) * rstd);
+    return zm_lanes_sum(lane) + tail;
+}
+
 // dy, x, gamma, stats -> dx. With g = dy gamma and xhat = (x - mean) rstd:
 // dx = rstd * (g - mean(g) - xhat * mean(g xhat))
 void ZM_CPU(layernorm_bwd_input)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
@@ -43,22 +57,10 @@ void ZM_CPU(layernorm_bwd_input)(const zm_cpu_call *call, uint32_t begin, uint32
         const real *restrict x = (const real *)call->bind[1] + r * cols;
         real *restrict dx = (real *)call->bind[4] + r * cols;
         const real mean = stats[2 * r], rstd = stats[2 * r + 1];
-        real lane_g[ZM_LANES] = {0}, lane_gx[ZM_LANES] = {0};
-        size_t c = 0;
-        for (; c + ZM_LANES <= cols; c += ZM_LANES)
-            for (size_t l = 0; l < ZM_LANES; l++) {
-                const real g = dy[c + l] * gamma[c + l];
-                lane_g[l] += g;
-                lane_gx[l] += g * ((x[c + l] - mean) * rstd);
-            }
-        real sum_g = zm_lanes_sum(lane_g), sum_gx = zm_lanes_sum(lane_gx);
-        for (; c < cols; c++) {
-            const real g = dy[c] * gamma[c];
-            sum_g += g;
-            sum_gx += g * ((x[c] - mean) * rstd);
-        }
+        const real sum_g = zm_dot(dy, gamma, cols);
+        const real sum_gx = dot_xhat(dy, gamma, x, mean, rstd, cols);
         const real mean_g = sum_g / (real)cols, mean_gx = sum_gx / (real)cols;
-        for (c = 0; c < cols; c++) {
+        for (size_t c = 0; c < cols; c++) {
             const real xhat = (x[c] - mean) * rstd;
             const real g = rstd * (dy[c] * gamma[c] - mean_g - xhat * mean_gx);
             dx[c] = p->accumulate ? dx[c] + g : g;
