@@ -95,8 +95,9 @@ zm_status zm_meta_apply(const json_t *meta, const char *path, zm_model *model)
         ZM_TRY(get_f32(p, "z_min", path, &pre->z_min));
         ZM_TRY(get_f32(p, "z_max", path, &pre->z_max));
         const char *kind = json_string_value(json_object_get(p, "magnitudes"));
-        if (kind)
-            ZM_TRY(zm_error_context(zm_mag_kind_parse(kind, &pre->mag_kind), "%s", path));
+        if (kind && zm_mag_kind_parse(kind, &pre->mag_kind) != ZM_OK)
+            return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: unknown magnitudes \"%s\"", path,
+                           kind);
         pre->recorded = true;
     }
     model->simulated = json_is_true(json_object_get(meta, "simulated"));
