@@ -1,116 +1,83 @@
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "core/cli/cli.h"
 #include "core/cli/predictions.h"
 #include "core/cli/progress.h"
-#include "core/train/predictor.h"
+#include "core/cli/session.h"
 
 typedef struct predict_args {
     const char *model, *data, *out;
     uint32_t batch, heads;
 } predict_args;
 
-typedef struct job {
-    const predict_args *args;
-    const zm_options *options;
-    zm_log log;
-    zm_model *model;
-    zm_dataset *ds;
-    zm_gpu *gpu;
-    zm_predictor *predictor;
-    float *z;
-    uint32_t *flags;
-} job;
-
-static zm_status open_all(job *j)
+// The model, and what a user should know of it before trusting a redshift.
+static zm_status load_model(const predict_args *args, zm_session *s)
 {
-    const zm_common *common = &j->options->common;
-    ZM_TRY(zm_model_load(j->args->model, j->args->heads, 0, &j->model));
-    if (j->model->kind != ZM_MODEL_ASTROMAE)
+    ZM_TRY(zm_model_load(args->model, args->heads, 0, &s->model));
+    if (s->model->kind != ZM_MODEL_ASTROMAE)
         return ZM_FAIL(
             ZM_ERR_SHAPE,
             "%s: is a masked autoencoder, expected a fine-tuned redshift model",
-            j->args->model);
-    ZM_TRY(zm_dataset_open(j->args->data, zm_cli_helper(), &j->log, &j->ds));
-    if (j->ds->count == 0 || j->ds->count > UINT32_MAX)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu readable cutouts", j->ds->path,
-                       (unsigned long long)j->ds->count);
-    if (j->model->pre.recorded && j->model->pre.mag_kind != j->ds->mag_kind)
-        zm_log_write(&j->log, ZM_LOG_WARN,
-                     "%s: trained on %s magnitudes, the data have %s", j->args->model,
-                     zm_mag_kind_name(j->model->pre.mag_kind),
-                     zm_mag_kind_name(j->ds->mag_kind));
-    if (j->model->simulated && !j->ds->simulated)
-        zm_log_write(&j->log, ZM_LOG_WARN, "%s: was trained on a simulated sky",
-                     j->args->model);
-    ZM_TRY(zm_cli_open_gpu(common, &j->gpu));
-    ZM_TRY(zm_params_allocate(&j->model->params, j->gpu, false));
-    ZM_TRY(zm_params_upload(&j->model->params, j->model->host));
-    const uint32_t batch = (uint32_t)ZM_MIN((uint64_t)j->args->batch, j->ds->count);
-    ZM_TRY(
-        zm_predictor_create(j->gpu, j->model, j->ds, batch, common->seed, &j->predictor));
-    zm_log_write(&j->log, ZM_LOG_DEBUG, "%s: batch %u, %.1f MiB",
-                 zm_gpu_caps(j->gpu)->name, zm_predictor_batch(j->predictor),
-                 (double)zm_predictor_memory(j->predictor) / 1048576.0);
-    j->z = zm_calloc(j->ds->count, sizeof *j->z);
-    j->flags = zm_calloc(j->ds->count, sizeof *j->flags);
-    return j->z && j->flags ? ZM_OK : ZM_FAIL(ZM_ERR_MEMORY, "no memory for the results");
+            args->model);
+    return ZM_OK;
 }
 
-static zm_status predict_all(job *j)
+static void warn_of_differences(const predict_args *args, const zm_session *s)
 {
-    const uint32_t count = (uint32_t)j->ds->count,
-                   batch = zm_predictor_batch(j->predictor);
-    uint32_t *rows = zm_calloc(batch, sizeof *rows);
-    if (!rows)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for a batch");
-    zm_progress progress =
-        zm_progress_init("predict", "cutouts", 0, count, j->options->common.quiet);
-    zm_status st = ZM_OK;
-    for (uint32_t at = 0; at < count && st == ZM_OK; at += batch) {
+    const zm_preprocess *pre = &s->model->pre;
+    if (pre->recorded && pre->mag_kind != s->ds->mag_kind)
+        zm_log_write(&s->log, ZM_LOG_WARN,
+                     "%s: trained on %s magnitudes, the data have %s", args->model,
+                     zm_mag_kind_name(pre->mag_kind), zm_mag_kind_name(s->ds->mag_kind));
+    if (s->model->simulated && !s->ds->simulated)
+        zm_log_write(&s->log, ZM_LOG_WARN, "%s: was trained on a simulated sky",
+                     args->model);
+}
+
+static zm_status predict_all(zm_session *s, bool quiet, float *z, uint32_t *flags)
+{
+    const uint32_t count = (uint32_t)s->ds->count;
+    const uint32_t batch = zm_predictor_batch(s->predictor);
+    zm_progress progress = zm_progress_init("predict", "cutouts", 0, count, quiet);
+    for (uint32_t at = 0; at < count; at += batch) {
         const uint32_t n = ZM_MIN(batch, count - at);
-        for (uint32_t i = 0; i < n; i++)
-            rows[i] = at + i;
-        st = zm_predictor_submit(j->predictor, rows, n);
-        if (st == ZM_OK)
-            st = zm_gpu_wait(j->gpu);
-        if (st == ZM_OK)
-            st = zm_predictor_result(j->predictor, j->z + at, j->flags + at);
+        ZM_TRY(zm_session_predict(s, at, n, z + at, flags + at));
         zm_progress_set(&progress, at + n, NULL);
     }
-    if (st == ZM_OK)
-        zm_progress_finish(&progress);
-    free(rows);
-    return st;
+    zm_progress_finish(&progress);
+    return ZM_OK;
 }
 
-static zm_status predict(const predict_args *args, const zm_options *options)
+static zm_status predict_and_write(const predict_args *args, zm_session *s, bool quiet)
 {
-    job j = {.args = args, .options = options, .log = zm_cli_log(&options->common)};
-    zm_status st = open_all(&j);
-    if (st == ZM_OK)
-        st = predict_all(&j);
+    float *z = zm_calloc(s->ds->count, sizeof *z);
+    uint32_t *flags = zm_calloc(s->ds->count, sizeof *flags);
+    zm_status st = z && flags ? predict_all(s, quiet, z, flags)
+                              : ZM_FAIL(ZM_ERR_MEMORY, "no memory for the results");
     if (st == ZM_OK) {
-        const zm_predictions table = {.ds = j.ds,
-                                      .z_phot = j.z,
-                                      .flags = j.flags,
+        const zm_predictions table = {.ds = s->ds,
+                                      .z_phot = z,
+                                      .flags = flags,
                                       .model = args->model,
-                                      .device = zm_gpu_caps(j.gpu),
-                                      .simulated = j.model->simulated};
+                                      .device = zm_gpu_caps(s->gpu),
+                                      .simulated = s->model->simulated};
         st = zm_predictions_write(args->out, &table);
     }
-    if (st == ZM_OK && j.ds->skipped > 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped, %s holds the rest",
-                     j.ds->path, (unsigned long long)j.ds->skipped, args->out);
-    free(j.z);
-    free(j.flags);
-    zm_predictor_destroy(&j.predictor);
-    if (j.model)
-        zm_params_finish_device(&j.model->params);
-    zm_gpu_destroy(&j.gpu);
-    zm_model_destroy(&j.model);
-    zm_dataset_close(&j.ds);
+    free(z);
+    free(flags);
+    return st == ZM_OK ? zm_session_skipped(s, args->out) : st;
+}
+
+static zm_status predict(const predict_args *args, const zm_common *common)
+{
+    zm_session s = {.log = zm_cli_log(common)};
+    zm_status st = load_model(args, &s);
+    if (st == ZM_OK)
+        st = zm_session_open(&s, args->data, common, args->batch);
+    if (st == ZM_OK) {
+        warn_of_differences(args, &s);
+        st = predict_and_write(args, &s, common->quiet);
+    }
+    zm_session_close(&s);
     return st;
 }
 
@@ -134,7 +101,7 @@ static int run(int argc, const char *const *argv)
                           .table = table};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
-        st = predict(&a, &options);
+        st = predict(&a, &options.common);
     zm_options_finish(&options);
     return zm_cli_exit(st);
 }

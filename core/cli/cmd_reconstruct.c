@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/cli.h"
 #include "core/cli/paint.h"
+#include "core/cli/session.h"
 #include "core/io/safetensors.h"
-#include "core/train/predictor.h"
 
 typedef struct reconstruct_args {
     const char *model, *data, *out;
@@ -14,40 +13,34 @@ typedef struct reconstruct_args {
     bool norm_pix;
 } reconstruct_args;
 
+// What was painted of the first count objects.
 typedef struct job {
     const reconstruct_args *args;
-    const zm_options *options;
-    zm_model *model;
-    zm_dataset *ds;
-    zm_gpu *gpu;
-    zm_predictor *predictor;
+    zm_session session;
     uint32_t count, patches, values; // values of one patch
     float *errors, *pred, *target, *hidden;
     bool picture;
 } job;
 
-static zm_status open_all(job *j)
+static zm_status load_model(job *j)
 {
     const reconstruct_args *a = j->args;
-    const zm_log log = zm_cli_log(&j->options->common);
-    ZM_TRY(zm_model_load(a->model, a->heads, a->dec_heads ? a->dec_heads : a->heads,
-                         &j->model));
-    if (j->model->kind != ZM_MODEL_MAE)
+    zm_model **model = &j->session.model;
+    ZM_TRY(
+        zm_model_load(a->model, a->heads, a->dec_heads ? a->dec_heads : a->heads, model));
+    if ((*model)->kind != ZM_MODEL_MAE)
         return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
-                       a->model, zm_model_kind_name(j->model->kind));
+                       a->model, zm_model_kind_name((*model)->kind));
     if (a->norm_pix)
-        j->model->mae.config.norm_pix = true;
-    ZM_TRY(zm_dataset_open(a->data, zm_cli_helper(), &log, &j->ds));
-    if (j->ds->count == 0)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no readable cutout", j->ds->path);
-    const uint64_t wanted = a->count ? a->count : j->picture ? 8 : UINT32_MAX;
-    j->count = (uint32_t)ZM_MIN(wanted, j->ds->count);
-    ZM_TRY(zm_cli_open_gpu(&j->options->common, &j->gpu));
-    ZM_TRY(zm_params_allocate(&j->model->params, j->gpu, false));
-    ZM_TRY(zm_params_upload(&j->model->params, j->model->host));
-    ZM_TRY(zm_predictor_create(j->gpu, j->model, j->ds, ZM_MIN(a->batch, j->count),
-                               j->options->common.seed, &j->predictor));
-    const zm_vit_config *vit = zm_model_vit(j->model);
+        (*model)->mae.config.norm_pix = true;
+    return ZM_OK;
+}
+
+static zm_status allocate(job *j)
+{
+    const zm_vit_config *vit = zm_model_vit(j->session.model);
+    const uint64_t wanted = j->args->count ? j->args->count : j->picture ? 8 : UINT32_MAX;
+    j->count = (uint32_t)ZM_MIN(wanted, j->session.ds->count);
     j->patches = zm_vit_patches(vit);
     j->values = vit->patch * vit->patch * vit->bands;
     const uint64_t all = (uint64_t)j->count * j->patches;
@@ -62,27 +55,15 @@ static zm_status open_all(job *j)
 
 static zm_status paint_all(job *j)
 {
-    const uint32_t batch = zm_predictor_batch(j->predictor);
-    uint32_t *rows = zm_calloc(batch, sizeof *rows);
-    if (!rows)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for a batch");
-    zm_status st = ZM_OK;
-    for (uint32_t at = 0; at < j->count && st == ZM_OK; at += batch) {
+    const uint32_t batch = zm_predictor_batch(j->session.predictor);
+    for (uint32_t at = 0; at < j->count; at += batch) {
         const uint32_t n = ZM_MIN(batch, j->count - at);
         const size_t first = (size_t)at * j->patches;
-        for (uint32_t i = 0; i < n; i++)
-            rows[i] = at + i;
-        st = zm_predictor_submit(j->predictor, rows, n);
-        if (st == ZM_OK)
-            st = zm_gpu_wait(j->gpu);
-        if (st == ZM_OK)
-            st = zm_predictor_result(j->predictor, j->errors + at, NULL);
-        if (st == ZM_OK)
-            st = zm_predictor_paint(j->predictor, j->pred + first * j->values,
-                                    j->target + first * j->values, j->hidden + first);
+        ZM_TRY(zm_session_predict(&j->session, at, n, j->errors + at, NULL));
+        ZM_TRY(zm_predictor_paint(j->session.predictor, j->pred + first * j->values,
+                                  j->target + first * j->values, j->hidden + first));
     }
-    free(rows);
-    return st;
+    return ZM_OK;
 }
 
 static float mean_error(const job *j)
@@ -123,36 +104,41 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static zm_status reconstruct(const reconstruct_args *args, const zm_options *options)
+static zm_status write_picture(const job *j)
 {
-    job j = {.args = args, .options = options, .picture = ends_with(args->out, ".png")};
-    zm_status st = open_all(&j);
+    const zm_vit_config *vit = zm_model_vit(j->session.model);
+    const zm_painting painting = {.count = j->count,
+                                  .grid = vit->image / vit->patch,
+                                  .patch = vit->patch,
+                                  .target = j->target,
+                                  .pred = j->pred,
+                                  .hidden = j->hidden};
+    return zm_paint_png(j->args->out, &painting);
+}
+
+static zm_status reconstruct(const reconstruct_args *args, const zm_common *common)
+{
+    job j = {.args = args,
+             .session = {.log = zm_cli_log(common)},
+             .picture = ends_with(args->out, ".png")};
+    zm_status st = load_model(&j);
+    if (st == ZM_OK)
+        st = zm_session_open(&j.session, args->data, common, args->batch);
+    if (st == ZM_OK)
+        st = allocate(&j);
     if (st == ZM_OK)
         st = paint_all(&j);
-    if (st == ZM_OK && j.picture) {
-        const zm_vit_config *vit = zm_model_vit(j.model);
-        const zm_painting painting = {.count = j.count,
-                                      .grid = vit->image / vit->patch,
-                                      .patch = vit->patch,
-                                      .target = j.target,
-                                      .pred = j.pred,
-                                      .hidden = j.hidden};
-        st = zm_paint_png(args->out, &painting);
-    } else if (st == ZM_OK) {
-        st = write_tensors(&j);
-    }
+    if (st == ZM_OK)
+        st = j.picture ? write_picture(&j) : write_tensors(&j);
     if (st == ZM_OK)
         printf("loss %.9g\n", (double)mean_error(&j));
+    if (st == ZM_OK)
+        st = zm_session_skipped(&j.session, args->out);
     free(j.errors);
     free(j.pred);
     free(j.target);
     free(j.hidden);
-    zm_predictor_destroy(&j.predictor);
-    if (j.model)
-        zm_params_finish_device(&j.model->params);
-    zm_gpu_destroy(&j.gpu);
-    zm_model_destroy(&j.model);
-    zm_dataset_close(&j.ds);
+    zm_session_close(&j.session);
     return st;
 }
 
@@ -184,7 +170,7 @@ static int run(int argc, const char *const *argv)
                           .table = table};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
-        st = reconstruct(&a, &options);
+        st = reconstruct(&a, &options.common);
     zm_options_finish(&options);
     return zm_cli_exit(st);
 }
