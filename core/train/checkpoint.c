@@ -14,6 +14,20 @@
 static const char *const blocks[] = {"weights", "m", "v"};
 enum { BLOCKS = 3 };
 
+enum {
+    META_MAGIC,
+    META_STEP,
+    META_BEST_STEP,
+    META_BEST_LOSS,
+    META_MICRO_BATCH,
+    META_CONFIG,
+    META_DEVICE,
+    METAS
+};
+static const char *const meta_keys[METAS] = {
+    "zmae_checkpoint", "step",   "best_step", "best_loss",
+    "micro_batch",     "config", "device"};
+
 // Steps of the checkpoints in a directory, newest first.
 static zm_status list_steps(const char *dir, uint64_t **out, size_t *count)
 {
@@ -99,31 +113,47 @@ void zm_checkpoint_sweep(const char *dir)
     closedir(d);
 }
 
-static zm_status meta_u64(zm_st_writer *w, const char *key, const char *format,
-                          uint64_t value)
+static void hex(uint64_t value, char out[20])
 {
-    char text[32];
-    snprintf(text, sizeof text, format, value);
-    return zm_st_writer_meta(w, key, text);
+    snprintf(out, 20, "%016" PRIx64, value);
+}
+
+// Checksum of the metadata: every value with the zero at its end.
+static void meta_checksum(const char *const values[METAS], char out[20])
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < METAS; i++)
+        sum = XXH64(values[i], strlen(values[i]) + 1, sum);
+    hex(sum, out);
+}
+
+static zm_status write_meta(zm_st_writer *w, const zm_run_state *state)
+{
+    char step[24], best_step[24], micro[24], best[40], sum[20];
+    snprintf(step, sizeof step, "%" PRIu64, state->step);
+    snprintf(best_step, sizeof best_step, "%" PRIu64, state->best_step);
+    snprintf(micro, sizeof micro, "%" PRIu32, state->micro_batch);
+    snprintf(best, sizeof best, "%a", state->best_loss);
+    const char *const values[METAS] = {
+        [META_MAGIC] = "1",           [META_STEP] = step,
+        [META_BEST_STEP] = best_step, [META_BEST_LOSS] = best,
+        [META_MICRO_BATCH] = micro,   [META_CONFIG] = state->config,
+        [META_DEVICE] = state->device};
+    for (int i = 0; i < METAS; i++)
+        ZM_TRY(zm_st_writer_meta(w, meta_keys[i], values[i]));
+    meta_checksum(values, sum);
+    return zm_st_writer_meta(w, "xxh64.meta", sum);
 }
 
 static zm_status write_all(zm_st_writer *w, const float *const data[BLOCKS],
                            const uint64_t counts[BLOCKS], const zm_run_state *state)
 {
-    char best[40];
-    snprintf(best, sizeof best, "%a", state->best_loss);
-    ZM_TRY(zm_st_writer_meta(w, "zmae_checkpoint", "1"));
-    ZM_TRY(meta_u64(w, "step", "%" PRIu64, state->step));
-    ZM_TRY(meta_u64(w, "best_step", "%" PRIu64, state->best_step));
-    ZM_TRY(meta_u64(w, "micro_batch", "%" PRIu64, state->micro_batch));
-    ZM_TRY(zm_st_writer_meta(w, "best_loss", best));
-    ZM_TRY(zm_st_writer_meta(w, "config", state->config));
-    ZM_TRY(zm_st_writer_meta(w, "device", state->device));
+    ZM_TRY(write_meta(w, state));
     for (int i = 0; i < BLOCKS; i++) {
-        char key[32];
+        char key[32], sum[20];
         snprintf(key, sizeof key, "xxh64.%s", blocks[i]);
-        ZM_TRY(meta_u64(w, key, "%016" PRIx64,
-                        XXH64(data[i], counts[i] * sizeof(float), 0)));
+        hex(XXH64(data[i], counts[i] * sizeof(float), 0), sum);
+        ZM_TRY(zm_st_writer_meta(w, key, sum));
         ZM_TRY(zm_st_writer_declare(w, blocks[i], ZM_ST_F32, 1, &counts[i]));
     }
     for (int i = 0; i < BLOCKS; i++)
@@ -187,8 +217,7 @@ static zm_status read_block(const zm_safetensors *st, int block, float **out,
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to read it", path);
     ZM_TRY(zm_safetensors_read_f32(st, e, 0, e->count, *out));
     char have[20];
-    snprintf(have, sizeof have, "%016" PRIx64,
-             (uint64_t)XXH64(*out, e->count * sizeof(float), 0));
+    hex(XXH64(*out, e->count * sizeof(float), 0), have);
     if (strcmp(have, want) != 0)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: block \"%s\": checksum %s, expected %s", path,
                        blocks[block], have, want);
@@ -197,14 +226,15 @@ static zm_status read_block(const zm_safetensors *st, int block, float **out,
 
 static zm_status read_all(const zm_safetensors *st, zm_checkpoint *c)
 {
-    const char *step, *best_step, *best, *micro, *config, *device, *magic;
-    ZM_TRY(meta_text(st, "zmae_checkpoint", &magic));
-    ZM_TRY(meta_text(st, "step", &step));
-    ZM_TRY(meta_text(st, "best_step", &best_step));
-    ZM_TRY(meta_text(st, "best_loss", &best));
-    ZM_TRY(meta_text(st, "micro_batch", &micro));
-    ZM_TRY(meta_text(st, "config", &config));
-    ZM_TRY(meta_text(st, "device", &device));
+    const char *meta[METAS], *want;
+    char have[20];
+    for (int i = 0; i < METAS; i++)
+        ZM_TRY(meta_text(st, meta_keys[i], &meta[i]));
+    ZM_TRY(meta_text(st, "xxh64.meta", &want));
+    meta_checksum(meta, have);
+    if (strcmp(have, want) != 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: checksum %s, expected %s",
+                       zm_safetensors_path(st), have, want);
     ZM_TRY(read_block(st, 0, &c->host, &c->host_count));
     ZM_TRY(read_block(st, 1, &c->m, &c->moment_count));
     uint64_t second = 0;
@@ -212,16 +242,17 @@ static zm_status read_all(const zm_safetensors *st, zm_checkpoint *c)
     if (second != c->moment_count)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: blocks m and v differ in length",
                        zm_safetensors_path(st));
-    c->config = zm_strdup(config);
-    c->device = zm_strdup(device);
+    c->config = zm_strdup(meta[META_CONFIG]);
+    c->device = zm_strdup(meta[META_DEVICE]);
     if (!c->config || !c->device)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", zm_safetensors_path(st));
-    c->state = (zm_run_state){.step = strtoull(step, NULL, 10),
-                              .best_step = strtoull(best_step, NULL, 10),
-                              .best_loss = strtod(best, NULL),
-                              .micro_batch = (uint32_t)strtoul(micro, NULL, 10),
-                              .config = c->config,
-                              .device = c->device};
+    c->state =
+        (zm_run_state){.step = strtoull(meta[META_STEP], NULL, 10),
+                       .best_step = strtoull(meta[META_BEST_STEP], NULL, 10),
+                       .best_loss = strtod(meta[META_BEST_LOSS], NULL),
+                       .micro_batch = (uint32_t)strtoul(meta[META_MICRO_BATCH], NULL, 10),
+                       .config = c->config,
+                       .device = c->device};
     return ZM_OK;
 }
 
