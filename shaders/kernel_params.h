@@ -40,6 +40,8 @@
 // kind: ZM_ACT_*
 #define ZM_PARAMS_act_fwd ZM_U(n) ZM_U(kind)
 #define ZM_PARAMS_act_bwd ZM_U(n) ZM_U(kind) ZM_U(accumulate)
+// y = value
+#define ZM_PARAMS_fill ZM_U(n) ZM_F(value)
 #define ZM_PARAMS_add     ZM_U(n)
 // y[yo + i ys0 + j ys1 + k ys2] = x[xo + i xs0 + j xs1 + k xs2] over (n0, n1, n2)
 #define ZM_PARAMS_copy                                                                   \

@@ -66,6 +66,15 @@ void ZM_CPU(act_bwd)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
     }
 }
 
+// y = value
+void ZM_CPU(fill)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
+{
+    const struct zm_params_fill *p = call->params;
+    real *restrict y = call->bind[0];
+    for (size_t i = begin; i < end; i++)
+        y[i] = (real)p->value;
+}
+
 // a, b -> y = a + b
 void ZM_CPU(add)(const zm_cpu_call *call, uint32_t begin, uint32_t end)
 {

@@ -60,9 +60,10 @@ static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
 
 // The model to start from: an autoencoder lends its encoder and how it sees pixels, a
 // fine-tuned model is taken whole.
-static zm_status make_model(const finetune_args *a, const zm_options *o, zm_dataset *ds,
+static zm_status make_model(const void *user, const zm_options *o, zm_dataset *ds,
                             zm_model **out)
 {
+    const finetune_args *a = user;
     zm_model *init = NULL;
     ZM_TRY(zm_model_load(a->train.init, a->heads, 0, &init));
     if (init->kind == ZM_MODEL_ASTROMAE) {
@@ -89,26 +90,6 @@ static zm_status make_model(const finetune_args *a, const zm_options *o, zm_data
         (*out)->pre.recorded = true;
     }
     zm_model_destroy(&init);
-    return st;
-}
-
-static zm_status finetune(finetune_args *a, const zm_options *o)
-{
-    const zm_log log = zm_cli_log(&o->common);
-    zm_dataset *ds = NULL;
-    zm_model *model = NULL;
-    zm_status st = zm_dataset_open(a->train.data, zm_cli_helper(), &log, &ds);
-    if (st == ZM_OK)
-        st = make_model(a, o, ds, &model);
-    if (st == ZM_OK) {
-        model->simulated = model->simulated || ds->simulated;
-        st = zm_train_run(&a->train, o, model, ds, true);
-    }
-    if (st == ZM_OK && ds->skipped > 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped", ds->path,
-                     (unsigned long long)ds->skipped);
-    zm_model_destroy(&model);
-    zm_dataset_close(&ds);
     return st;
 }
 
@@ -140,7 +121,7 @@ static int run(int argc, const char *const *argv)
                           .table = table};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
-        st = finetune(&a, &options);
+        st = zm_train_verb(&a.train, &options, make_model, &a, true);
     zm_options_finish(&options);
     return zm_cli_exit(st);
 }

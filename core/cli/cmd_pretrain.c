@@ -28,12 +28,14 @@ static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const char *str
     return ZM_OK;
 }
 
-static zm_status make_model(pretrain_args *a, const zm_options *o, zm_dataset *ds,
+static zm_status make_model(const void *user, const zm_options *o, zm_dataset *ds,
                             zm_model **out)
 {
+    const pretrain_args *a = user;
     if (!a->train.init) {
-        a->mae.vit.pcm = strcmp(a->blocks, "pcm") == 0;
-        ZM_TRY(zm_model_create_mae(&a->mae, o->common.seed, out));
+        zm_mae_config config = a->mae;
+        config.vit.pcm = strcmp(a->blocks, "pcm") == 0;
+        ZM_TRY(zm_model_create_mae(&config, o->common.seed, out));
         return choose_stretch(*out, ds, a->stretch);
     }
     const uint32_t heads = zm_options_given(o, "heads") ? a->mae.vit.heads : 0;
@@ -49,26 +51,6 @@ static zm_status make_model(pretrain_args *a, const zm_options *o, zm_dataset *d
         (*out)->mae.config.norm_pix = true;
     ZM_TRY(zm_mae_check(&(*out)->mae.config));
     return zm_options_given(o, "stretch") ? choose_stretch(*out, ds, a->stretch) : ZM_OK;
-}
-
-static zm_status pretrain(pretrain_args *a, const zm_options *o)
-{
-    const zm_log log = zm_cli_log(&o->common);
-    zm_dataset *ds = NULL;
-    zm_model *model = NULL;
-    zm_status st = zm_dataset_open(a->train.data, zm_cli_helper(), &log, &ds);
-    if (st == ZM_OK)
-        st = make_model(a, o, ds, &model);
-    if (st == ZM_OK) {
-        model->simulated = model->simulated || ds->simulated;
-        st = zm_train_run(&a->train, o, model, ds, false);
-    }
-    if (st == ZM_OK && ds->skipped > 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped", ds->path,
-                     (unsigned long long)ds->skipped);
-    zm_model_destroy(&model);
-    zm_dataset_close(&ds);
-    return st;
 }
 
 static int run(int argc, const char *const *argv)
@@ -118,7 +100,7 @@ static int run(int argc, const char *const *argv)
                           .table = table};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
-        st = pretrain(&a, &options);
+        st = zm_train_verb(&a.train, &options, make_model, &a, false);
     zm_options_finish(&options);
     return zm_cli_exit(st);
 }

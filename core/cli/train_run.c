@@ -58,8 +58,8 @@ static zm_status parse_augment(const char *list, uint32_t *flags)
     return ZM_OK;
 }
 
-zm_status zm_train_configure(const zm_train_args *a, const zm_common *common,
-                             const zm_order *order, bool finetune, zm_train_config *out)
+static zm_status configure(const zm_train_args *a, const zm_common *common,
+                           const zm_order *order, bool finetune, zm_train_config *out)
 {
     const uint64_t per_epoch = ZM_MAX((order->train_count + a->batch / 2) / a->batch, 1u);
     const uint64_t steps = a->steps ? a->steps : a->epochs * per_epoch;
@@ -383,33 +383,45 @@ static zm_status train(run *r)
     return save_model(r, "model.safetensors");
 }
 
-zm_status zm_train_run(const zm_train_args *args, const zm_options *options,
-                       zm_model *model, zm_dataset *ds, bool labelled)
+static zm_status run_on(run *r, bool labelled)
+{
+    const zm_train_args *args = r->args;
+    const zm_common *common = &r->options->common;
+    if (strcmp(common->precision, "f32") != 0)
+        return ZM_FAIL(ZM_ERR_USAGE, "--precision %s: training runs in f32",
+                       common->precision);
+    ZM_TRY(zm_order_init(&r->order, r->ds, labelled, args->val,
+                         strcmp(args->shuffle, "none") != 0, common->seed));
+    ZM_TRY(configure(args, common, &r->order, labelled, &r->config));
+    r->model->simulated = r->model->simulated || r->ds->simulated;
+    ZM_TRY(train(r));
+    if (r->ds->skipped == 0)
+        return ZM_OK;
+    return ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu inputs were skipped", r->ds->path,
+                   (unsigned long long)r->ds->skipped);
+}
+
+zm_status zm_train_verb(const zm_train_args *args, const zm_options *options,
+                        zm_train_model_maker *make, const void *user, bool labelled)
 {
     run r = {.args = args,
              .options = options,
              .log = zm_cli_log(&options->common),
-             .model = model,
-             .ds = ds,
              .best_loss = INFINITY};
-    const zm_common *common = &options->common;
-    zm_status st = ZM_OK;
-    if (strcmp(common->precision, "f32") != 0)
-        st = ZM_FAIL(ZM_ERR_USAGE, "--precision %s: training runs in f32",
-                     common->precision);
+    zm_status st = zm_dataset_open(args->data, zm_cli_helper(), &r.log, &r.ds);
     if (st == ZM_OK)
-        st = zm_order_init(&r.order, ds, labelled, args->val,
-                           strcmp(args->shuffle, "none") != 0, common->seed);
+        st = make(user, options, r.ds, &r.model);
     if (st == ZM_OK)
-        st = zm_train_configure(args, common, &r.order, labelled, &r.config);
-    if (st == ZM_OK)
-        st = train(&r);
+        st = run_on(&r, labelled);
     zm_train_log_close(&r.files);
     zm_predictor_destroy(&r.validator);
     zm_trainer_destroy(&r.trainer);
-    zm_params_finish_device(&model->params);
+    if (r.model)
+        zm_params_finish_device(&r.model->params);
     zm_gpu_destroy(&r.gpu);
     zm_order_finish(&r.order);
+    zm_model_destroy(&r.model);
+    zm_dataset_close(&r.ds);
     free(r.config_text);
     return st;
 }

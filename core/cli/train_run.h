@@ -54,14 +54,14 @@ typedef struct zm_train_args {
             "steps between lines of the log"                                             \
     }
 
-// The training configuration that the options and the data ask for; fails on
-// contradictions.
-zm_status zm_train_configure(const zm_train_args *args, const zm_common *common,
-                             const zm_order *order, bool finetune, zm_train_config *out);
+// Makes the model that a run starts from; user is what zm_train_verb was given.
+typedef zm_status zm_train_model_maker(const void *user, const zm_options *options,
+                                       zm_dataset *ds, zm_model **out);
 
-// Trains model on ds until the last step: files, validation, checkpoints, signals.
-//   config  of the run: checkpoints of another one are refused
-zm_status zm_train_run(const zm_train_args *args, const zm_options *options,
-                       zm_model *model, zm_dataset *ds, bool labelled);
+// A whole run: data, model, training until the last step, files, validation, checkpoints,
+// signals. Checkpoints of other options are refused.
+//   labelled  only objects with a redshift take part (fine-tuning)
+zm_status zm_train_verb(const zm_train_args *args, const zm_options *options,
+                        zm_train_model_maker *make, const void *user, bool labelled);
 
 #endif

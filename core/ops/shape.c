@@ -67,10 +67,8 @@ static void tokens_drop_backward(zm_tape *tape, const zm_op *op)
     const uint32_t begin = op->u[0];
     const struct zm_params_copy forward = tokens_from(x, begin);
     if (!accumulate && begin > 0) {
-        const struct zm_params_tokens_mean_bwd zero = {x->dim[0], x->dim[1], x->dim[2],
-                                                       x->dim[1], 0};
-        zm_tensor *const bind[] = {dy, dx}; // begin = tokens: no token has a share
-        zm_tape_emit(tape, ZM_KERNEL_tokens_mean_bwd, zm_tensor_count(x), 1, bind, &zero);
+        const struct zm_params_fill zero = {.n = (uint32_t)zm_tensor_count(x)};
+        zm_tape_emit(tape, ZM_KERNEL_fill, zero.n, 1, &dx, &zero);
     }
     const struct zm_params_copy p = reversed(&forward, accumulate);
     emit_strided(tape, dy, dx, &p);

@@ -276,6 +276,11 @@ static void build_elements(builder *b, const uint32_t *d, uint32_t v)
         normals(b, n, 1);
         normals(b, n, 1);
         break;
+    case ZM_KERNEL_fill:
+        PARAMS(fill, d[0], -1.5f);
+        set_extent(b, n);
+        written(b, n);
+        break;
     case ZM_KERNEL_add:
         PARAMS(add, d[0]);
         set_extent(b, n);

@@ -302,6 +302,12 @@ static void reference_elements(kernel_case *k)
         }
         break;
     }
+    case ZM_KERNEL_fill: {
+        PARAMS(fill, k);
+        for (size_t i = 0; i < p->n; i++)
+            put(k, 0, i, (double)p->value, 0);
+        break;
+    }
     case ZM_KERNEL_add: {
         PARAMS(add, k);
         for (size_t i = 0; i < p->n; i++)
