@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/cpu/cpu_threads.h"
@@ -115,7 +116,7 @@ Test(gpu, a_part_of_the_name_opens_a_device)
     cr_assert_eq(zm_gpu_list(NULL, &list), ZM_OK);
     cr_assert(list.count >= 1 && list.auto_index < list.count && list.reason[0]);
     char part[8] = "";
-    strncpy(part, list.devices[0].name, sizeof part - 1);
+    snprintf(part, sizeof part, "%.7s", list.devices[0].name);
     for (char *c = part; *c; c++) // the case of letters does not matter
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
     zm_gpu *gpu = NULL;
