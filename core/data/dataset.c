@@ -213,5 +213,11 @@ zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise)
     pthread_mutex_lock(&ds->source->lock);
     const zm_status st = ds->source->ops->mask_noise(ds->source->state, row, noise);
     pthread_mutex_unlock(&ds->source->lock);
-    return st;
+    ZM_TRY(st);
+    for (uint32_t i = 0; i < ds->mask_patches; i++) // patches are ordered by it
+        if (!isfinite(noise[i]))
+            return ZM_FAIL(ZM_ERR_FORMAT,
+                           "%s: tensor mask_noise: row %" PRIu64 " is not finite",
+                           ds->path, row);
+    return ZM_OK;
 }

@@ -178,8 +178,13 @@ zm_status zm_trainer_create(zm_gpu *gpu, zm_model *model, zm_dataset *ds, zm_ord
     if (log)
         t->log = *log;
     zm_status st = ZM_OK;
+    const uint32_t patches = zm_vit_patches(zm_model_vit(model));
     if (zm_gpu_caps(gpu)->real != ZM_F32)
         st = ZM_FAIL(ZM_ERR_USAGE, "training runs in f32");
+    if (st == ZM_OK && ds->has_mask_noise && model->kind == ZM_MODEL_MAE &&
+        ds->mask_patches != patches)
+        st = ZM_FAIL(ZM_ERR_SHAPE, "%s: mask_noise for %u patches, the model has %u",
+                     ds->path, ds->mask_patches, patches);
     if (st == ZM_OK)
         st = zm_sampler_init(&t->sampler, ds, input_size(t));
     if (st == ZM_OK)
