@@ -31,10 +31,13 @@ zm_status zm_mae_check(const zm_mae_config *config)
     decoder.depth = config->dec_depth;
     decoder.heads = config->dec_heads;
     ZM_TRY(zm_error_context(zm_vit_check(&decoder), "decoder"));
+    if (!(config->mask_ratio > 0.0f && config->mask_ratio < 1.0f))
+        return ZM_FAIL(ZM_ERR_SHAPE,
+                       "expected a mask ratio (mask_ratio) between 0 and 1, found %g",
+                       (double)config->mask_ratio);
     const uint32_t visible = zm_mae_visible(config),
                    patches = zm_vit_patches(&config->vit);
-    if (!(config->mask_ratio > 0.0f && config->mask_ratio < 1.0f) || visible == 0 ||
-        visible >= patches)
+    if (visible == 0 || visible >= patches)
         return ZM_FAIL(ZM_ERR_SHAPE, "mask ratio %g leaves %u of %u patches visible",
                        (double)config->mask_ratio, visible, patches);
     return ZM_OK;

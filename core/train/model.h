@@ -17,7 +17,7 @@ typedef struct zm_preprocess {
     uint32_t stretch;         // ZM_STRETCH_*
     float scale[ZM_BANDS];    // factor in front of the stretch: 1 / (3 sigma)
     float mag_mean[ZM_BANDS]; // (mag - mean) / std
-    float mag_std[ZM_BANDS];  // 0 counts as 1
+    float mag_std[ZM_BANDS];  // > 0
     float mag_min[ZM_BANDS];  // range of the training set, for flags; min > max: none
     float mag_max[ZM_BANDS];
     float z_min, z_max; // of the training set; z_min > z_max: unknown

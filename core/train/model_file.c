@@ -77,6 +77,17 @@ static zm_status guess_mae(const zm_safetensors *st, zm_mae_config *c)
     return ZM_OK;
 }
 
+static const char *shape_text(const zm_st_entry *e, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (uint32_t i = 0; i < e->rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%llu", i ? ", " : "",
+                                 (unsigned long long)e->shape[i]);
+    if (used < size)
+        snprintf(out + used, size - used, ")");
+    return out;
+}
+
 // The numbers in memory of a slot's name agree with the file, or the name is an alias
 // whose values were read before: unlike values are an error.
 static zm_status read_name(const zm_safetensors *st, zm_model *model,
@@ -94,10 +105,10 @@ static zm_status read_name(const zm_safetensors *st, zm_model *model,
     if (!fits) {
         zm_tensor want = {.rank = name->rank};
         memcpy(want.dim, name->dim, sizeof want.dim);
-        char text[64];
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: tensor %s has %llu values, expected shape %s",
-                       path, name->name, (unsigned long long)e->count,
-                       zm_tensor_shape_text(&want, text));
+        char expected[64], found[ZM_ST_MAX_RANK * 22 + 3];
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: tensor %s: expected shape %s, found %s", path,
+                       name->name, zm_tensor_shape_text(&want, expected),
+                       shape_text(e, found, sizeof found));
     }
     float *values = zm_calloc(e->count, sizeof *values);
     if (!values)

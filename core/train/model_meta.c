@@ -12,6 +12,15 @@ zm_status zm_meta_parse(const char *text, const char *path, json_t **out)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata \"zmae\" is not a JSON object: %s",
                        path, meta ? "another type" : error.text);
     }
+    static const char *const parts[] = {"architecture", "preprocessing"};
+    for (size_t i = 0; i < ZM_COUNT_OF(parts); i++) {
+        const json_t *part = json_object_get(meta, parts[i]);
+        if (part && !json_is_object(part)) {
+            json_decref(meta);
+            return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s is not an object", path,
+                           parts[i]);
+        }
+    }
     *out = meta;
     return ZM_OK;
 }
@@ -62,9 +71,39 @@ static zm_status get_bands(const json_t *object, const char *key, const char *pa
     return ZM_OK;
 }
 
+// Bands whose values divide or scale must be positive.
+static zm_status get_scales(const json_t *object, const char *key, const char *path,
+                            float out[ZM_BANDS])
+{
+    ZM_TRY(get_bands(object, key, path, out));
+    for (size_t b = 0; b < ZM_BANDS; b++)
+        if (!(out[b] > 0.0f))
+            return ZM_FAIL(ZM_ERR_FORMAT,
+                           "%s: metadata: %s[%zu]: expected more than 0, found %g", path,
+                           key, b, (double)out[b]);
+    return ZM_OK;
+}
+
+// The sizes of the metadata, where given, are those of the tensors.
 zm_status zm_meta_vit(const json_t *meta, const char *path, zm_vit_config *vit)
 {
-    return get_u32(json_object_get(meta, "architecture"), "heads", path, &vit->heads);
+    const json_t *a = json_object_get(meta, "architecture");
+    const struct {
+        const char *key;
+        uint32_t size;
+    } sizes[] = {{"image", vit->image},
+                 {"patch", vit->patch},
+                 {"bands", vit->bands},
+                 {"width", vit->width},
+                 {"depth", vit->depth}};
+    for (size_t i = 0; i < ZM_COUNT_OF(sizes); i++) {
+        uint32_t said = sizes[i].size;
+        ZM_TRY(get_u32(a, sizes[i].key, path, &said));
+        if (said != sizes[i].size)
+            return ZM_FAIL(ZM_ERR_SHAPE, "%s: metadata: %s is %u, the tensors have %u",
+                           path, sizes[i].key, said, sizes[i].size);
+    }
+    return get_u32(a, "heads", path, &vit->heads);
 }
 
 zm_status zm_meta_mae(const json_t *meta, const char *path, zm_mae_config *mae)
@@ -87,9 +126,14 @@ zm_status zm_meta_apply(const json_t *meta, const char *path, zm_model *model)
             return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: stretch is not asinh or none",
                            path);
         pre->stretch = strcmp(stretch, "asinh") == 0 ? ZM_STRETCH_ASINH : ZM_STRETCH_NONE;
-        ZM_TRY(get_bands(p, "scale", path, pre->scale));
+        const char *order = json_string_value(json_object_get(p, "bands"));
+        if (order && strcmp(order, "ugriz") != 0)
+            return ZM_FAIL(ZM_ERR_FORMAT,
+                           "%s: metadata: expected bands in the order ugriz, found %s",
+                           path, order);
+        ZM_TRY(get_scales(p, "scale", path, pre->scale));
         ZM_TRY(get_bands(p, "mag_mean", path, pre->mag_mean));
-        ZM_TRY(get_bands(p, "mag_std", path, pre->mag_std));
+        ZM_TRY(get_scales(p, "mag_std", path, pre->mag_std));
         ZM_TRY(get_bands(p, "mag_min", path, pre->mag_min));
         ZM_TRY(get_bands(p, "mag_max", path, pre->mag_max));
         ZM_TRY(get_f32(p, "z_min", path, &pre->z_min));
