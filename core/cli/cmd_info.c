@@ -10,6 +10,7 @@
 #include "core/data/dataset.h"
 #include "core/io/fits.h"
 #include "core/io/safetensors.h"
+#include "core/train/checkpoint.h"
 
 // What a file is becomes one JSON object; text mode prints the same object line by line.
 
@@ -85,6 +86,8 @@ static const char *guess_kind(const zm_safetensors *st)
     const zm_st_entry *images = zm_safetensors_find(st, "images");
     if (images && images->rank == 4)
         return "data set";
+    if (zm_safetensors_meta(st, "zmae_checkpoint"))
+        return "checkpoint";
     if (zm_safetensors_find(st, "mask_token"))
         return "masked autoencoder";
     if (zm_safetensors_find(st, "inception_model.conv2d_init.weight"))
@@ -96,12 +99,52 @@ static const char *guess_kind(const zm_safetensors *st)
     return "tensors";
 }
 
+// Reads the whole checkpoint: a damaged one is an error here too.
+static zm_status checkpoint_info(const char *path, json_t *root)
+{
+    zm_checkpoint c = {0};
+    ZM_TRY(zm_checkpoint_read(path, &c));
+    json_t *o = json_object();
+    json_object_set_new(o, "step", json_integer((json_int_t)c.state.step));
+    json_object_set_new(o, "best_loss", zm_report_number(c.state.best_loss));
+    json_object_set_new(o, "best_step", json_integer((json_int_t)c.state.best_step));
+    json_object_set_new(o, "micro_batch", json_integer(c.state.micro_batch));
+    json_object_set_new(o, "device", json_string(c.device));
+    json_t *options = json_loads(c.config, JSON_REJECT_DUPLICATES, NULL);
+    if (options)
+        json_object_set_new(o, "options", options);
+    json_object_set_new(root, "checkpoint", o);
+    zm_checkpoint_finish(&c);
+    return ZM_OK;
+}
+
+// Loads the model as predict would; one that cannot be used is described with the reason.
+static void model_info(const char *path, json_t *root)
+{
+    zm_model *model = NULL;
+    if (zm_model_load(path, 0, 0, &model) != ZM_OK) {
+        json_object_set_new(root, "problem", json_string(zm_error_detail()));
+        return;
+    }
+    const zm_params *ps = &model->params;
+    json_object_set_new(root, "parameters",
+                        json_pack("{s:I, s:I}", "total",
+                                  (json_int_t)zm_params_count(ps, false), "trainable",
+                                  (json_int_t)zm_params_count(ps, true)));
+    json_t *meta = zm_model_metadata(model); // what was guessed, where the file is silent
+    if (!json_object_get(root, "zmae"))
+        json_object_set(root, "architecture", json_object_get(meta, "architecture"));
+    json_decref(meta);
+    zm_model_destroy(&model);
+}
+
 static zm_status safetensors_info(const char *path, json_t *root)
 {
     zm_safetensors *st = NULL;
     ZM_TRY(zm_safetensors_open(path, &st));
     json_object_set_new(root, "format", json_string("safetensors"));
-    json_object_set_new(root, "kind", json_string(guess_kind(st)));
+    const char *kind = guess_kind(st);
+    json_object_set_new(root, "kind", json_string(kind));
     const char *meta = zm_safetensors_meta(st, "zmae");
     json_t *parsed = meta ? json_loads(meta, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (parsed)
@@ -115,10 +158,15 @@ static zm_status safetensors_info(const char *path, json_t *root)
                                                  "dtype", dtype_name(e->dtype), "shape",
                                                  axes_json(e->shape, e->rank)));
     }
+    if (strstr(kind, "MAE") || strstr(kind, "autoencoder"))
+        model_info(path, root);
     json_object_set_new(root, "values", json_integer((json_int_t)values));
     json_object_set_new(root, "tensors", tensors);
+    zm_status status = ZM_OK;
+    if (strcmp(kind, "checkpoint") == 0)
+        status = checkpoint_info(path, root);
     zm_safetensors_close(&st);
-    return ZM_OK;
+    return status;
 }
 
 // ---- data sets
@@ -205,8 +253,7 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
     if (fits)
         ZM_TRY(fits_info(path, root));
     else if (!folder)
-        ZM_TRY(zm_error_context(safetensors_info(path, root),
-                                "not FITS, and as safetensors"));
+        ZM_TRY(safetensors_info(path, root));
     const zm_log log = zm_cli_log(common);
     zm_dataset *ds = NULL;
     const zm_status st =

@@ -78,7 +78,7 @@ bool zm_checkpoint_any(const char *dir)
     size_t count = 0;
     const zm_status st = list_steps(dir, &steps, &count);
     free(steps);
-    return st != ZM_OK || count > 0;
+    return st == ZM_OK && count > 0;
 }
 
 static void remove_old(const char *dir)
@@ -268,6 +268,22 @@ static void clear(zm_checkpoint *c)
     c->config = c->device = c->path = NULL;
 }
 
+zm_status zm_checkpoint_read(const char *path, zm_checkpoint *out)
+{
+    zm_safetensors *file = NULL;
+    zm_checkpoint c = {.path = zm_strdup(path)};
+    zm_status st = c.path ? zm_safetensors_open(path, &file)
+                          : ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", path);
+    if (st == ZM_OK)
+        st = read_all(file, &c);
+    zm_safetensors_close(&file);
+    if (st == ZM_OK)
+        *out = c;
+    else
+        clear(&c);
+    return st;
+}
+
 zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
                                     zm_checkpoint *out)
 {
@@ -276,21 +292,18 @@ zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
     *out = (zm_checkpoint){0};
     zm_status st = list_steps(dir, &steps, &count);
     for (size_t i = 0; i < count && st == ZM_OK; i++) {
-        zm_safetensors *file = NULL;
-        out->path = path_of(dir, steps[i]);
-        zm_status one = out->path ? zm_safetensors_open(out->path, &file)
-                                  : ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", dir);
-        if (one == ZM_OK)
-            one = read_all(file, out);
-        zm_safetensors_close(&file);
+        const uint32_t damaged = out->damaged;
+        char *path = path_of(dir, steps[i]);
+        const zm_status one = path ? zm_checkpoint_read(path, out)
+                                   : ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", dir);
+        free(path);
+        out->damaged = damaged + (one != ZM_OK);
         if (one == ZM_OK)
             break;
-        clear(out);
         if (one == ZM_ERR_MEMORY) {
             st = one;
             break;
         }
-        out->damaged++;
         zm_log_write(log, ZM_LOG_WARN, "passing over a damaged checkpoint: %s",
                      zm_error_detail());
     }

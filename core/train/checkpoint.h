@@ -30,6 +30,9 @@ typedef struct zm_checkpoint {
     uint32_t damaged; // newer files that were passed over
 } zm_checkpoint;
 
+// Reads one file. Errors: ZM_ERR_FORMAT where anything does not fit its checksum.
+zm_status zm_checkpoint_read(const char *path, zm_checkpoint *out);
+
 // Reads the newest valid checkpoint of a directory; damaged ones are passed over with a
 // warning. out->path is NULL when there is none.
 zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
