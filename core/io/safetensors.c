@@ -226,6 +226,18 @@ static uint64_t header_length(const uint8_t *data)
     return n;
 }
 
+// What a file is that cannot be safetensors, for people who took the wrong one.
+static const char *other_format(const uint8_t *data)
+{
+    if (memcmp(data, "PK\3\4", 4) == 0)
+        return "a zip file (npz, or a PyTorch .pt: save that as safetensors)";
+    if (memcmp(data, "\x89HDF", 4) == 0)
+        return "an HDF5 file";
+    if (memcmp(data, "SIMPLE  ", 8) == 0)
+        return "a FITS file";
+    return NULL;
+}
+
 static zm_status check_length(const char *label, const uint8_t *data, uint64_t size,
                               uint64_t file_size)
 {
@@ -233,11 +245,15 @@ static zm_status check_length(const char *label, const uint8_t *data, uint64_t s
         return ZM_FAIL(ZM_ERR_FORMAT,
                        "%s: expected a safetensors file, found %" PRIu64 " bytes", label,
                        file_size);
+    const char *other = other_format(data);
+    if (other)
+        return ZM_FAIL(ZM_ERR_FORMAT, "%s: expected a safetensors file, found %s", label,
+                       other);
     const uint64_t n = header_length(data);
     if (n < 2 || n > file_size - 8 || n > ZM_ST_MAX_HEADER)
         return ZM_FAIL(ZM_ERR_FORMAT,
-                       "%s: expected a header of 2 to %" PRIu64
-                       " bytes, found length %" PRIu64,
+                       "%s: no safetensors file, or a damaged one: expected a header of "
+                       "2 to %" PRIu64 " bytes, found length %" PRIu64,
                        label, ZM_MIN(file_size - 8, (uint64_t)ZM_ST_MAX_HEADER), n);
     return ZM_OK;
 }
