@@ -1,7 +1,9 @@
 #include "core/io/png.h"
 
+#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
+#include <string.h>
 
 #include "core/io/bytes.h"
 
@@ -46,10 +48,12 @@ zm_status zm_png_write(const char *path, uint32_t width, uint32_t height,
         png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     zm_status st = ZM_OK;
+    errno = 0; // libpng does not say what failed
     if (!info)
         st = ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
     else if (!encode(png, info, file.f, width, height, rgb))
-        st = ZM_FAIL(ZM_ERR_IO, "%s: the picture could not be written", path);
+        st = ZM_FAIL(ZM_ERR_IO, "%s: the picture could not be written: %s", path,
+                     strerror(errno ? errno : EIO));
     png_destroy_write_struct(&png, &info);
     if (st == ZM_OK)
         return zm_atomic_commit(&file);
