@@ -35,6 +35,8 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
     if (!a->train.init) {
         zm_mae_config config = a->mae;
         config.vit.pcm = strcmp(a->blocks, "pcm") == 0;
+        if (zm_mae_check(&config) != ZM_OK) // what the options say, not a file
+            return ZM_FAIL(ZM_ERR_USAGE, "%s", zm_error_detail());
         ZM_TRY(zm_model_create_mae(&config, o->common.seed, out));
         return choose_stretch(*out, ds, a->stretch);
     }

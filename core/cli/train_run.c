@@ -322,6 +322,8 @@ static zm_status prepare(run *r, const zm_checkpoint *c)
         r->args->val_every ? r->args->val_every : r->config.schedule.steps_per_epoch;
     if (c->path)
         ZM_TRY(restore(r, c));
+    ZM_TRY(zm_make_dirs(r->args->out)); // nothing is left of a run that cannot start
+    ZM_TRY(write_config(r));
     ZM_TRY(zm_train_log_open(r->args->out, zm_trainer_steps(r->trainer), &r->files));
     const zm_train_memory memory = zm_trainer_memory(r->trainer);
     zm_log_write(
@@ -354,7 +356,6 @@ static zm_status train(run *r)
                        "%s: holds checkpoints of an earlier run: give --resume auto to "
                        "continue it, or another --out",
                        r->args->out);
-    ZM_TRY(zm_make_dirs(r->args->out));
     zm_checkpoint_sweep(r->args->out);
     zm_status st =
         r->args->resume ? zm_checkpoint_load_newest(r->args->out, &r->log, &c) : ZM_OK;
@@ -366,8 +367,6 @@ static zm_status train(run *r)
         zm_checkpoint_finish(&c);
         return ZM_OK;
     }
-    if (st == ZM_OK)
-        st = write_config(r);
     if (st == ZM_OK)
         st = prepare(r, &c);
     zm_checkpoint_finish(&c);
