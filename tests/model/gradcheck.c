@@ -67,34 +67,42 @@ static bool takes_part(const zm_check *c, uint32_t i)
     return !c->leaves[i].constant && (c->mode != ZM_CHECK_ONLY || c->only == i);
 }
 
-// Puts old into the gradients to be added to.
+// Puts old into the gradients to be added to, and into those to be written whole, where
+// it must not show.
 static void prepare_gradients(zm_check *c, double old)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         zm_check_leaf *leaf = &c->leaves[i];
+        if (leaf->constant)
+            continue;
         for (uint64_t e = 0; e < leaf->count; e++)
             leaf->found[e] = old;
-        if (!leaf->constant)
-            MUST(zm_gpu_upload(c->gpu, zm_check_slice(leaf->add, leaf), leaf->found));
+        MUST(zm_gpu_upload(c->gpu, zm_check_slice(leaf->add, leaf), leaf->found));
+        if (c->mode == ZM_CHECK_INPUTS && !leaf->borrowed && leaf->tensor->grad)
+            MUST(zm_gpu_upload(c->gpu, zm_tape_slice(c->tape, leaf->tensor->grad),
+                               leaf->found));
     }
 }
 
+// What the passes wrote or added; elements that are skipped keep what was there.
 static void fetch_gradients(zm_check *c, const zm_check_case *one, double old, int times)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         zm_check_leaf *leaf = &c->leaves[i];
         if (!takes_part(c, i))
             continue;
+        const bool whole = c->mode == ZM_CHECK_INPUTS && !leaf->borrowed;
         zm_slice from = zm_check_slice(leaf->add, leaf);
-        if (c->mode == ZM_CHECK_INPUTS && !leaf->borrowed) {
+        if (whole) {
             cr_assert(leaf->tensor->grad, "%s: leaf %u has no gradient", one->name, i);
             from = zm_tape_slice(c->tape, leaf->tensor->grad);
-            old = 0;
-            times = 1;
         }
         MUST(zm_gpu_fetch(c->gpu, from, leaf->found));
-        for (uint64_t e = 0; e < leaf->count; e++)
-            leaf->found[e] = (leaf->found[e] - old) / times;
+        for (uint64_t e = 0; e < leaf->count; e++) {
+            const bool skipped = e >= leaf->skip_begin && e < leaf->skip_end;
+            if (!whole || skipped)
+                leaf->found[e] = (leaf->found[e] - old) / times;
+        }
     }
 }
 
