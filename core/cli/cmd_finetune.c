@@ -110,7 +110,7 @@ static int run(int argc, const char *const *argv)
         {"init", ZM_OPT_STRING(&a.train.init), "FILE",
          "autoencoder whose encoder is taken, or fine-tuned model to continue from",
          .required = true},
-        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "encoder heads",
+        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "attention heads of the encoder",
          .shown = "the model's"},
         {0},
     };

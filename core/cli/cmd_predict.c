@@ -85,14 +85,15 @@ static int run(int argc, const char *const *argv)
 {
     predict_args a = {.batch = 128};
     const zm_option table[] = {
-        {"model", ZM_OPT_STRING(&a.model), "FILE", "fine-tuned model", .required = true},
+        {"model", ZM_OPT_STRING(&a.model), "FILE", "redshift model made by finetune",
+         .required = true},
         {"data", ZM_OPT_STRING(&a.data), "FILE",
          "data set, cutout or directory of cutouts", .required = true},
         {"out", ZM_OPT_STRING(&a.out), "FILE",
          "table to write: FITS for *.fits, else CSV", .required = true},
         {"batch", ZM_OPT_U32(&a.batch, 1, 1 << 16), "N",
          "cutouts at a time; results do not depend on it"},
-        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "encoder heads",
+        {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N", "attention heads of the encoder",
          .shown = "the model's"},
         {0},
     };

@@ -146,14 +146,14 @@ static int run(int argc, const char *const *argv)
 {
     reconstruct_args a = {.batch = 64};
     const zm_option table[] = {
-        {"model", ZM_OPT_STRING(&a.model), "FILE", "masked autoencoder",
+        {"model", ZM_OPT_STRING(&a.model), "FILE", "masked autoencoder made by pretrain",
          .required = true},
         {"data", ZM_OPT_STRING(&a.data), "FILE",
          "data set, cutout or directory of cutouts", .required = true},
         {"out", ZM_OPT_STRING(&a.out), "FILE",
          "a picture for *.png, else tensors (safetensors): loss, pred, mask",
          .required = true},
-        {"count", ZM_OPT_U32(&a.count, 0, UINT32_MAX), "N", "objects",
+        {"count", ZM_OPT_U32(&a.count, 0, UINT32_MAX), "N", "objects to paint",
          .shown = "8 in a picture, else all"},
         {"batch", ZM_OPT_U32(&a.batch, 1, 1 << 16), "N", "cutouts at a time"},
         {"norm-pix", ZM_OPT_FLAG(&a.norm_pix), NULL,

@@ -33,7 +33,7 @@ static int run(int argc, const char *const *argv)
          .required = true},
         {"catalog", ZM_OPT_STRING(&p.catalog), "FILE",
          "FITS table with MODELFLUX, Z, EXTINCTION to draw galaxies from",
-         .shown = "analytic"},
+         .shown = "analytic luminosity functions"},
         {"size", ZM_OPT_U32(&p.size, 16, 1024), "PIXELS", "side of a cutout"},
         {0},
     };

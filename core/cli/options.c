@@ -215,17 +215,18 @@ static zm_status join_tables(zm_options *options)
         {"device", ZM_OPT_STRING(&c->device), "auto|cpu|vulkan[:N]|NAME|UUID",
          "where to compute (see zmae devices); also ZMAE_DEVICE"},
         {"precision", ZM_OPT_CHOICE(&c->precision, "f32|mixed"), "f32|mixed",
-         "arithmetic"},
-        {"seed", ZM_OPT_U64(&c->seed, 0, two53), "N", "of every random number"},
+         "arithmetic of the network; training runs in f32"},
+        {"seed", ZM_OPT_U64(&c->seed, 0, two53), "N", "seed of every random number"},
         {"threads", ZM_OPT_U32(&c->threads, 0, 4096), "N", "CPU threads",
          .shown = c->threads ? NULL : "all allowed CPUs"},
         {"config", ZM_OPT_STRING(&s->config_path), "FILE",
          "read options from JSON; those on the command line win"},
         {"print-config", ZM_OPT_FLAG(&s->print_config), NULL,
          "print the options in effect as JSON and stop"},
-        {"quiet", ZM_OPT_FLAG(&c->quiet), NULL, "no progress, no warnings",
-         .letter = 'q'},
-        {"verbose", ZM_OPT_FLAG(&c->verbose), NULL, "say more", .letter = 'v'},
+        {"quiet", ZM_OPT_FLAG(&c->quiet), NULL,
+         "no progress and no warnings, only errors", .letter = 'q'},
+        {"verbose", ZM_OPT_FLAG(&c->verbose), NULL, "say more on standard error",
+         .letter = 'v'},
     };
     while (options->table && options->table[s->own].name)
         s->own++;

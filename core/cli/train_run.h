@@ -25,26 +25,28 @@ typedef struct zm_train_args {
         {"steps", ZM_OPT_U64(&(a).steps, 0, 1e12), "N", "optimizer steps",               \
          .shown = "from --epochs"},                                                      \
         {"epochs", ZM_OPT_U64(&(a).epochs, 1, 1e9), "N", "passes over the data"},        \
-        {"batch", ZM_OPT_U32(&(a).batch, 1, 1 << 20), "N", "objects a step"},            \
+        {"batch", ZM_OPT_U32(&(a).batch, 1, 1 << 20), "N",                               \
+         "objects in a training step"},                                                  \
         {"micro-batch", ZM_OPT_U32(&(a).micro_batch, 0, 1 << 20), "N",                   \
-         "objects at a time, gradients are accumulated", .shown = "as many as fit"},     \
+         "objects on the device at a time; changes memory use only",                     \
+         .shown = "as many as fit"},                                                     \
         {"lr", ZM_OPT_F64(&(a).lr, 0, 100), "X", "peak learning rate"},                  \
         {"schedule", ZM_OPT_CHOICE(&(a).schedule, "constant|cosine|cyclic"), "NAME",     \
-         "learning rate: constant, warm-up and cosine, AstroMAE's cyclic"},              \
+         "learning rate: constant, cosine (after a warm-up) or cyclic (AstroMAE's)"},    \
         {"warmup", ZM_OPT_U64(&(a).warmup, 0, 1e12), "STEPS",                            \
          "linear warm-up of --schedule cosine", .shown = "5 % of the steps"},            \
         {"weight-decay", ZM_OPT_F64(&(a).weight_decay, 0, 10), "X",                      \
          "decoupled weight decay"},                                                      \
         {"clip", ZM_OPT_F64(&(a).clip, 0, 1e9), "X",                                     \
-         "largest norm of the gradient, 0 = any"},                                       \
+         "scale gradients down to this norm, 0 = never"},                                \
         {"augment", ZM_OPT_STRING(&(a).augment), "LIST",                                 \
          "none, or some of flip,rot90,angle"},                                           \
         {"noise", ZM_OPT_F32(&(a).noise, 0, 100), "X",                                   \
          "standard deviation of noise added to the stretched pixels"},                   \
         {"shuffle", ZM_OPT_CHOICE(&(a).shuffle, "epoch|none"), "NAME",                   \
-         "a new order every epoch, or file order"},                                      \
+         "epoch: a new order every epoch; none: file order"},                            \
         {"val", ZM_OPT_F64(&(a).val, 0, 0.9), "FRACTION",                                \
-         "part of the objects that only validates"},                                     \
+         "part of the objects kept apart to validate with"},                             \
         {"val-every", ZM_OPT_U64(&(a).val_every, 0, 1e12), "STEPS",                      \
          "steps between validations", .shown = "an epoch"},                              \
         {"checkpoint-every", ZM_OPT_U64(&(a).checkpoint_every, 0, 1e12), "STEPS",        \
