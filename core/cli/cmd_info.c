@@ -149,6 +149,9 @@ static zm_status safetensors_info(const char *path, json_t *root)
     json_t *parsed = meta ? json_loads(meta, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (parsed)
         json_object_set_new(root, "zmae", parsed);
+    zm_status status = ZM_OK;
+    if (strcmp(kind, "checkpoint") == 0)
+        status = checkpoint_info(path, root);
     uint64_t values = 0;
     json_t *tensors = json_array();
     for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
@@ -162,9 +165,6 @@ static zm_status safetensors_info(const char *path, json_t *root)
         model_info(path, root);
     json_object_set_new(root, "values", json_integer((json_int_t)values));
     json_object_set_new(root, "tensors", tensors);
-    zm_status status = ZM_OK;
-    if (strcmp(kind, "checkpoint") == 0)
-        status = checkpoint_info(path, root);
     zm_safetensors_close(&st);
     return status;
 }
