@@ -11,10 +11,10 @@ typedef enum panel { ORIGINAL, MASKED, PAINTED } panel;
 // Bands shown as red, green, blue.
 static const int rgb_bands[3] = {3, 2, 1};
 
-// Stretched pixel to a byte: sky is dark grey, asinh 3 (about 30 sigma) is white.
+// Stretched pixel to a byte: sky is dark grey, asinh 6 (about 600 sigma) is white.
 static uint8_t shade(float value)
 {
-    const float v = 40.0f + 70.0f * value;
+    const float v = 32.0f + 37.0f * value;
     return (uint8_t)(isfinite(v) ? fminf(fmaxf(v, 0.0f), 255.0f) : 0.0f);
 }
 
