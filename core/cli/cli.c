@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cli/progress.h"
@@ -72,6 +73,9 @@ static const char *cache_dir(char *out, size_t size)
 
 zm_status zm_cli_open_gpu(const zm_common *common, zm_gpu **out)
 {
+    if (strcmp(common->precision, "f32") != 0)
+        return ZM_FAIL(ZM_ERR_USAGE, "--precision %s: there is only f32 yet",
+                       common->precision);
     char cache[4096];
     const zm_gpu_params params = {.threads = common->threads,
                                   .cache_dir = cache_dir(cache, sizeof cache),

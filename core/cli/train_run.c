@@ -386,9 +386,6 @@ static zm_status run_on(run *r, bool labelled)
 {
     const zm_train_args *args = r->args;
     const zm_common *common = &r->options->common;
-    if (strcmp(common->precision, "f32") != 0)
-        return ZM_FAIL(ZM_ERR_USAGE, "--precision %s: training runs in f32",
-                       common->precision);
     ZM_TRY(zm_order_init(&r->order, r->ds, labelled, args->val,
                          strcmp(args->shuffle, "none") != 0, common->seed));
     ZM_TRY(configure(args, common, &r->order, labelled, &r->config));
