@@ -81,12 +81,16 @@ bool zm_checkpoint_any(const char *dir)
     return st == ZM_OK && count > 0;
 }
 
-static void remove_old(const char *dir)
+// Keeps the checkpoint of step newest and those before it that are to stay. A later one
+// was passed over as damaged: it must not count as one of them.
+static void remove_old(const char *dir, uint64_t newest)
 {
     uint64_t *steps = NULL;
-    size_t count = 0;
+    size_t count = 0, kept = 0;
     if (list_steps(dir, &steps, &count) == ZM_OK)
-        for (size_t i = ZM_CHECKPOINT_KEEP; i < count; i++) {
+        for (size_t i = 0; i < count; i++) {
+            if (steps[i] <= newest && kept++ < ZM_CHECKPOINT_KEEP)
+                continue;
             char *path = path_of(dir, steps[i]);
             if (path)
                 remove(path);
@@ -95,15 +99,30 @@ static void remove_old(const char *dir)
     free(steps);
 }
 
+// True of the temporary names of what a run writes, and of nothing else.
+static bool is_half_written(const char *name)
+{
+    static const char *const files[] = {"model.safetensors", "best.safetensors",
+                                        "config.json", "log.jsonl", "log.csv"};
+    const char *suffix = strstr(name, ".tmp-");
+    if (!suffix || !suffix[5] || strspn(suffix + 5, "0123456789") != strlen(suffix + 5))
+        return false;
+    const size_t n = (size_t)(suffix - name);
+    for (size_t i = 0; i < ZM_COUNT_OF(files); i++)
+        if (strlen(files[i]) == n && strncmp(name, files[i], n) == 0)
+            return true;
+    return strncmp(name, "step-", 5) == 0 && n > 10 &&
+           strncmp(suffix - 5, ".ckpt", 5) == 0;
+}
+
 void zm_checkpoint_sweep(const char *dir)
 {
     DIR *d = opendir(dir);
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        const char *suffix = strstr(e->d_name, ".tmp-");
         const size_t size = strlen(dir) + strlen(e->d_name) + 2;
-        char *path = suffix ? malloc(size) : NULL;
+        char *path = is_half_written(e->d_name) ? malloc(size) : NULL;
         if (path) {
             snprintf(path, size, "%s/%s", dir, e->d_name);
             remove(path);
@@ -185,7 +204,7 @@ zm_status zm_checkpoint_save(const char *dir, zm_trainer *trainer, zm_model *mod
             zm_st_writer_abort(&w);
     }
     if (st == ZM_OK)
-        remove_old(dir);
+        remove_old(dir, state->step);
     free(m);
     free(v);
     free(path);

@@ -16,7 +16,8 @@ typedef struct zm_run_state {
     const char *device;   // name and kernels: another one continues, but not bit for bit
 } zm_run_state;
 
-// Writes the state of the trainer and the model (waits for the device).
+// Writes the state of the trainer and the model (waits for the device). Older ones but
+// KEEP - 1 go, and all of later steps: a run that writes before them passed them over.
 zm_status zm_checkpoint_save(const char *dir, zm_trainer *trainer, zm_model *model,
                              const zm_run_state *state);
 
@@ -39,7 +40,8 @@ zm_status zm_checkpoint_load_newest(const char *dir, const zm_log *log,
                                     zm_checkpoint *out);
 void zm_checkpoint_finish(zm_checkpoint *checkpoint);
 
-// Removes what a killed run left half written in its directory (NAME.tmp-PID).
+// Removes what a killed run left half written in its directory: NAME.tmp-PID of the
+// names that a run writes.
 void zm_checkpoint_sweep(const char *dir);
 
 // True when the directory holds any checkpoint.

@@ -191,3 +191,46 @@ Test(checkpoint, nothing_valid_is_no_checkpoint)
     free(bytes);
     test_dir_remove(dir);
 }
+
+// A run that starts afresh after damage writes smaller step numbers than those that lie
+// there: its own checkpoints must stay.
+Test(checkpoint, a_new_one_outlives_later_damaged_ones)
+{
+    char dir[TEST_PATH], newest[TEST_PATH], path[TEST_PATH];
+    uint64_t size;
+    zm_training t;
+    zm_checkpoint c;
+    const zm_training_options o = options();
+    uint8_t *bytes = two_checkpoints(dir, newest, &size);
+    test_write_file(test_join(dir, "step-8.ckpt", path), bytes, 10);
+    test_write_file(test_join(dir, "step-9.ckpt", path), bytes, 0);
+    free(bytes);
+    zm_training_begin(&t, create_pcm(), &o);
+    save(&t, dir, 3);
+    zm_training_end(&t);
+    expect_ok(zm_checkpoint_load_newest(dir, NULL, &c));
+    cr_expect(c.path && c.state.step == 3 && c.damaged == 0);
+    cr_expect_eq(test_dir_count(dir), ZM_CHECKPOINT_KEEP);
+    zm_checkpoint_finish(&c);
+    test_dir_remove(dir);
+}
+
+Test(checkpoint, a_sweep_takes_only_what_a_run_left)
+{
+    static const char *const left[] = {"model.safetensors.tmp-12", "step-3.ckpt.tmp-4",
+                                       "log.csv.tmp-5"};
+    static const char *const others[] = {"notes.tmp-old", "z.csv.tmp-7",
+                                         "model.safetensors.tmp-x", "step-3.ckpt"};
+    char dir[TEST_PATH], path[TEST_PATH];
+    test_dir_create(dir);
+    for (size_t i = 0; i < ZM_COUNT_OF(left); i++)
+        test_write_file(test_join(dir, left[i], path), "a", 1);
+    for (size_t i = 0; i < ZM_COUNT_OF(others); i++)
+        test_write_file(test_join(dir, others[i], path), "a", 1);
+    zm_checkpoint_sweep(dir);
+    for (size_t i = 0; i < ZM_COUNT_OF(left); i++)
+        cr_expect_neq(access(test_join(dir, left[i], path), F_OK), 0, "%s", left[i]);
+    for (size_t i = 0; i < ZM_COUNT_OF(others); i++)
+        cr_expect_eq(access(test_join(dir, others[i], path), F_OK), 0, "%s", others[i]);
+    test_dir_remove(dir);
+}
