@@ -135,6 +135,24 @@ static zm_status write_config(const run *r)
     return st;
 }
 
+// The first key whose values differ, or that only one of two objects has; NULL = none.
+static const char *first_difference(json_t *a, json_t *b)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(a, key, value)
+    {
+        if (!json_equal(value, json_object_get(b, key)))
+            return key;
+    }
+    json_object_foreach(b, key, value)
+    {
+        if (!json_object_get(a, key))
+            return key;
+    }
+    return NULL;
+}
+
 // Says which option of the checkpoint differs from the command line.
 static zm_status compare_config(const run *r, const zm_checkpoint *c)
 {
@@ -142,13 +160,17 @@ static zm_status compare_config(const run *r, const zm_checkpoint *c)
         return ZM_OK;
     json_t *then = json_loads(c->config, 0, NULL);
     json_t *now = json_loads(r->config_text, 0, NULL);
-    const char *key = "?";
-    json_t *value;
-    json_object_foreach(now, key,
-                        value) if (!json_equal(value, json_object_get(then, key))) break;
-    const zm_status st = ZM_FAIL(
-        ZM_ERR_USAGE, "%s: was made with another --%s: resume with the same options",
-        c->path, key);
+    const char *key = first_difference(now, then);
+    zm_status st;
+    if (key && strcmp(key, "objects") == 0)
+        st = ZM_FAIL(ZM_ERR_USAGE,
+                     "%s: was made with another number of objects: resume "
+                     "with the same data",
+                     c->path);
+    else
+        st = ZM_FAIL(ZM_ERR_USAGE,
+                     "%s: was made with another --%s: resume with the same options",
+                     c->path, key ? key : "option");
     json_decref(then);
     json_decref(now);
     return st;

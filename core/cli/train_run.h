@@ -28,7 +28,7 @@ typedef struct zm_train_args {
         {"batch", ZM_OPT_U32(&(a).batch, 1, 1 << 20), "N",                               \
          "objects in a training step"},                                                  \
         {"micro-batch", ZM_OPT_U32(&(a).micro_batch, 0, 1 << 20), "N",                   \
-         "objects on the device at a time; changes memory use only",                     \
+         "objects on the device at a time; batch norms in training see no more",         \
          .shown = "as many as fit"},                                                     \
         {"lr", ZM_OPT_F64(&(a).lr, 0, 100), "X", "peak learning rate"},                  \
         {"schedule", ZM_OPT_CHOICE(&(a).schedule, "constant|cosine|cyclic"), "NAME",     \

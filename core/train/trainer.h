@@ -1,7 +1,8 @@
 // Training as a step function that never waits: the caller steps, polls results, and
 // waits where it may. A step is two recorded programs: "grad" (input pipeline, forward,
 // backward; adds into the gradient arena), replayed once a micro-batch, and "update"
-// (norm, clip, AdamW), so accumulation changes nothing else.
+// (norm, clip, AdamW), so accumulation changes nothing else but what batch norms in
+// training see: their statistics are those of a micro-batch.
 #ifndef ZM_TRAINER_H
 #define ZM_TRAINER_H
 
