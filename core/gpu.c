@@ -55,6 +55,14 @@ void zm_kernel_groups(zm_kernel kernel, const uint32_t extent[2], uint32_t group
         groups[0] = ZM_MIN(groups[0], (uint32_t)ZM_MAX_GROUPS);
 }
 
+bool zm_kernel_takes(zm_kernel kernel, const uint32_t extent[2])
+{
+    uint32_t groups[2];
+    zm_kernel_groups(kernel, extent, groups);
+    return extent[0] <= max_extent && extent[1] <= max_extent &&
+           groups[0] <= ZM_MAX_GROUPS && groups[1] <= ZM_MAX_GROUPS;
+}
+
 bool zm_slice_overlaps(zm_slice a, zm_slice b)
 {
     return a.buf == b.buf && a.offset < b.offset + b.size && b.offset < a.offset + a.size;
@@ -115,9 +123,7 @@ static zm_status check_extent(const zm_dispatch *d, const zm_kernel_info *info)
     if (info->shape != ZM_TILES && e[1] != 1)
         return ZM_FAIL(ZM_ERR_USAGE, "%s: second extent is %u, expected 1", info->name,
                        (unsigned)e[1]);
-    uint32_t groups[2];
-    zm_kernel_groups(d->kernel, e, groups);
-    if (groups[0] > ZM_MAX_GROUPS || groups[1] > ZM_MAX_GROUPS)
+    if (!zm_kernel_takes(d->kernel, e))
         return ZM_FAIL(ZM_ERR_USAGE, "%s: extent %u x %u needs more than %d groups",
                        info->name, (unsigned)e[0], (unsigned)e[1], (int)ZM_MAX_GROUPS);
     return ZM_OK;

@@ -57,6 +57,9 @@ enum { ZM_MAX_GROUPS = 65535 };
 // Groups along x and y for an extent: what every backend launches.
 void zm_kernel_groups(zm_kernel kernel, const uint32_t extent[2], uint32_t groups[2]);
 
+// False when an extent has too many outputs for one dispatch.
+bool zm_kernel_takes(zm_kernel kernel, const uint32_t extent[2]);
+
 // What a device is and can do: plain data, filled in at creation.
 typedef struct zm_caps {
     char backend[16]; // "cpu", "vulkan"

@@ -81,7 +81,7 @@ bool zm_tape_ok(const zm_tape *tape)
 
 void zm_tape_fail(zm_tape *tape, zm_status status)
 {
-    if (tape->status != ZM_OK)
+    if (tape->status != ZM_OK || status == ZM_OK)
         return;
     tape->status = status;
     tape->detail = zm_strdup(zm_error_detail());
@@ -126,16 +126,20 @@ static zm_tensor *make(zm_tape *tape, zm_value_kind kind, zm_slice slice, zm_dty
 {
     if (tape->status != ZM_OK)
         return NULL;
-    uint64_t count = 1, bytes = 0;
+    uint64_t count = 1;
     for (uint32_t i = 0; i < rank; i++)
-        if (dims[i] == 0 || !zm_mul_u64(count, dims[i], &count) || count > UINT32_MAX) {
-            zm_tape_fail(tape, ZM_FAIL(ZM_ERR_SHAPE,
-                                       "a tensor of rank %u has a dimension of 0 or more "
-                                       "than 2^32 - 1 elements",
-                                       rank));
+        if (dims[i] == 0) {
+            zm_tape_fail(tape, ZM_FAIL(ZM_ERR_SHAPE, "dimension %u of a tensor is 0", i));
             return NULL;
         }
-    bytes = count * zm_dtype_size(dtype);
+    for (uint32_t i = 0; i < rank; i++)
+        if (!zm_mul_u64(count, dims[i], &count) || count > UINT32_MAX) {
+            zm_tape_fail(tape, ZM_FAIL(ZM_ERR_MEMORY,
+                                       "a tensor has more than 2^32 - 1 elements: use a "
+                                       "smaller batch"));
+            return NULL;
+        }
+    const uint64_t bytes = count * zm_dtype_size(dtype);
     zm_tensor *t = new_tensor(tape);
     if (!t || !reserve(tape, &tape->values, sizeof *tape->values, tape->value_count,
                        &tape->value_capacity))
@@ -216,17 +220,21 @@ void zm_tape_emit(zm_tape *tape, zm_kernel kernel, uint64_t extent_x, uint64_t e
     if (tape->status != ZM_OK)
         return;
     const zm_kernel_info *info = zm_kernel_get(kernel);
-    if (extent_x > UINT32_MAX || extent_y > UINT32_MAX) {
-        zm_tape_fail(tape,
-                     ZM_FAIL(ZM_ERR_SHAPE, "%s: more than 2^32 outputs", info->name));
+    const uint32_t extent[2] = {(uint32_t)extent_x, (uint32_t)extent_y};
+    if (extent_x != extent[0] || extent_y != extent[1] ||
+        !zm_kernel_takes(kernel, extent)) {
+        zm_tape_fail(tape, ZM_FAIL(ZM_ERR_MEMORY,
+                                   "%s: %llu x %llu outputs are too many for one kernel: "
+                                   "use a smaller batch",
+                                   info->name, (unsigned long long)extent_x,
+                                   (unsigned long long)extent_y));
         return;
     }
     if (!reserve(tape, &tape->nodes, sizeof *tape->nodes, tape->node_count,
                  &tape->node_capacity))
         return;
     zm_node *node = &tape->nodes[tape->node_count];
-    *node = (zm_node){.dispatch = {.kernel = kernel,
-                                   .extent = {(uint32_t)extent_x, (uint32_t)extent_y}}};
+    *node = (zm_node){.dispatch = {.kernel = kernel, .extent = {extent[0], extent[1]}}};
     memcpy(node->dispatch.params, params, info->param_bytes);
     for (uint32_t i = 0; i < info->bindings; i++) {
         if (!tensors[i]) {

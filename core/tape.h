@@ -38,7 +38,8 @@ bool zm_tape_grads(const zm_tape *tape);
 bool zm_tape_ok(const zm_tape *tape);
 void zm_tape_fail(zm_tape *tape, zm_status status); // keeps the first
 
-// Tensors. dims beyond rank are ignored. All return NULL after a failure.
+// Tensors. dims beyond rank are ignored. All return NULL after a failure: ZM_ERR_SHAPE
+// for a dimension of 0, ZM_ERR_MEMORY for more than 2^32 - 1 elements.
 //   temp    lives from its first to its last use; memory is shared with others
 //   input   its own memory; the caller uploads before a replay
 //   wrap    memory that the caller owns (parameters); grad NULL = no gradient wanted,
@@ -58,7 +59,8 @@ void zm_tape_keep(zm_tape *tape, zm_tensor *t);
 // Wants the gradient of an input tensor (tests); call before it is used.
 void zm_tape_want_grad(zm_tape *tape, zm_tensor *t);
 
-// Appends one kernel. tensors in binding order; params is struct zm_params_<kernel>.
+// Appends one kernel. tensors in binding order; params is struct zm_params_<kernel>. More
+// outputs than one dispatch can have are ZM_ERR_MEMORY: a smaller batch helps.
 void zm_tape_emit(zm_tape *tape, zm_kernel kernel, uint64_t extent_x, uint64_t extent_y,
                   zm_tensor *const *tensors, const void *params);
 

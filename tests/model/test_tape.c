@@ -266,18 +266,41 @@ Test(tape, shapes_that_do_not_fit_are_refused)
 Test(tape, sizes_that_overflow_are_refused)
 {
     zm_gpu *gpu = open_cpu();
-    static const uint32_t bad[][4] = {
-        {0, 4, 4, 4}, {65536, 65536, 1, 1}, {UINT32_MAX, 2, 1, 1}, {1, 1, 1, 0}};
+    static const struct {
+        uint32_t dims[4];
+        zm_status expected;
+    } bad[] = {{{0, 4, 4, 4}, ZM_ERR_SHAPE},
+               {{65536, 65536, 1, 1}, ZM_ERR_MEMORY},
+               {{UINT32_MAX, 2, 1, 1}, ZM_ERR_MEMORY},
+               {{UINT32_MAX, 2, 1, 0}, ZM_ERR_SHAPE},
+               {{1, 1, 1, 0}, ZM_ERR_SHAPE}};
     for (size_t i = 0; i < ZM_COUNT_OF(bad); i++) {
         zm_tape *tape = NULL;
         expect_ok(zm_tape_create(gpu, false, &tape));
-        cr_expect_null(zm_tape_input(tape, ZM_F32, 4, bad[i]));
-        expect_status(zm_tape_compile(tape), ZM_ERR_SHAPE);
+        cr_expect_null(zm_tape_input(tape, ZM_F32, 4, bad[i].dims));
+        expect_status(zm_tape_compile(tape), bad[i].expected);
         zm_tape_destroy(&tape);
     }
     zm_tape *empty = NULL;
     expect_ok(zm_tape_create(gpu, false, &empty));
     expect_status(zm_tape_compile(empty), ZM_ERR_USAGE);
     zm_tape_destroy(&empty);
+    zm_gpu_destroy(&gpu);
+}
+
+// A batch that one dispatch cannot hold is a want of memory: callers halve it.
+Test(tape, too_many_outputs_of_a_kernel_ask_for_a_smaller_batch)
+{
+    zm_gpu *gpu = open_cpu();
+    const uint32_t most = 65535 * 64; // rows of a linear layer, in tiles of 64
+    for (uint32_t more = 0; more < 2; more++) {
+        zm_tape *tape = NULL;
+        expect_ok(zm_tape_create(gpu, false, &tape));
+        zm_tensor *x = zm_tape_input(tape, ZM_F32, 2, (uint32_t[]){most + more, 1});
+        zm_tensor *w = zm_tape_input(tape, ZM_F32, 2, (uint32_t[]){1, 1});
+        zm_linear(tape, x, w, NULL, ZM_NONE);
+        expect_status(zm_tape_compile(tape), more ? ZM_ERR_MEMORY : ZM_OK);
+        zm_tape_destroy(&tape);
+    }
     zm_gpu_destroy(&gpu);
 }
