@@ -191,12 +191,12 @@ zm_status zm_trainer_create(zm_gpu *gpu, zm_model *model, zm_dataset *ds, zm_ord
         st = zm_params_allocate(&model->params, gpu, true);
     if (st == ZM_OK)
         st = zm_params_upload(&model->params, model->host);
+    if (st == ZM_OK) // before the step, which takes what memory is left
+        st = zm_optimizer_init(&t->optimizer, gpu, &model->params);
     if (st == ZM_OK)
         st = prepare(t);
     if (st == ZM_OK)
         st = upload_constants(t);
-    if (st == ZM_OK)
-        st = zm_optimizer_init(&t->optimizer, gpu, &model->params);
     for (uint32_t i = 0; i < ZM_STEPS_IN_FLIGHT && st == ZM_OK; i++) {
         t->queue[i].losses = zm_calloc(t->accumulate, sizeof(zm_ticket));
         if (!t->queue[i].losses)
