@@ -91,7 +91,7 @@ static int run(int argc, const char *const *argv)
          "decoder blocks"},
         {"decoder-heads", ZM_OPT_U32(&a.mae.dec_heads, 1, 256), "N",
          "attention heads of the decoder"},
-        {"mask-ratio", ZM_OPT_F32(&a.mae.mask_ratio, 0.01, 0.99), "X",
+        {"mask-ratio", ZM_OPT_F64(&a.mae.mask_ratio, 0.01, 0.99), "X",
          "part of the patches that is hidden"},
         {"norm-pix", ZM_OPT_FLAG(&a.mae.norm_pix), NULL,
          "targets normalised patch by patch"},

@@ -14,13 +14,12 @@ zm_mae_config zm_mae_default(bool pcm)
                            .dec_width = 192,
                            .dec_depth = 4,
                            .dec_heads = 3,
-                           .mask_ratio = 0.75f};
+                           .mask_ratio = 0.75};
 }
 
 uint32_t zm_mae_visible(const zm_mae_config *config)
 {
-    return (uint32_t)((double)zm_vit_patches(&config->vit) *
-                      (1.0 - (double)config->mask_ratio));
+    return (uint32_t)((double)zm_vit_patches(&config->vit) * (1.0 - config->mask_ratio));
 }
 
 zm_status zm_mae_check(const zm_mae_config *config)
@@ -31,15 +30,15 @@ zm_status zm_mae_check(const zm_mae_config *config)
     decoder.depth = config->dec_depth;
     decoder.heads = config->dec_heads;
     ZM_TRY(zm_error_context(zm_vit_check(&decoder), "decoder"));
-    if (!(config->mask_ratio > 0.0f && config->mask_ratio < 1.0f))
+    if (!(config->mask_ratio > 0.0 && config->mask_ratio < 1.0))
         return ZM_FAIL(ZM_ERR_SHAPE,
                        "expected a mask ratio (mask_ratio) between 0 and 1, found %g",
-                       (double)config->mask_ratio);
+                       config->mask_ratio);
     const uint32_t visible = zm_mae_visible(config),
                    patches = zm_vit_patches(&config->vit);
     if (visible == 0 || visible >= patches)
         return ZM_FAIL(ZM_ERR_SHAPE, "mask ratio %g leaves %u of %u patches visible",
-                       (double)config->mask_ratio, visible, patches);
+                       config->mask_ratio, visible, patches);
     return ZM_OK;
 }
 

@@ -10,7 +10,7 @@ typedef struct zm_mae_config {
     uint32_t dec_width; // [192]
     uint32_t dec_depth; // [4]
     uint32_t dec_heads; // [3]
-    float mask_ratio;   // [0.75]
+    double mask_ratio;  // [0.75]
     bool norm_pix;      // targets normalised patch by patch
 } zm_mae_config;
 

@@ -65,7 +65,7 @@ static zm_status guess_vit(const zm_safetensors *st, zm_vit_config *c)
 
 static zm_status guess_mae(const zm_safetensors *st, zm_mae_config *c)
 {
-    *c = (zm_mae_config){.mask_ratio = 0.75f};
+    *c = (zm_mae_config){.mask_ratio = 0.75};
     ZM_TRY(guess_vit(st, &c->vit));
     const zm_st_entry *embed = zm_safetensors_find(st, "decoder_embed.weight");
     if (!embed || embed->rank != 2)

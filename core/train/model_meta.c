@@ -40,15 +40,24 @@ static zm_status get_u32(const json_t *object, const char *key, const char *path
     return ZM_OK;
 }
 
-static zm_status get_f32(const json_t *object, const char *key, const char *path,
-                         float *out)
+static zm_status get_f64(const json_t *object, const char *key, const char *path,
+                         double *out)
 {
     const json_t *value = json_object_get(object, key);
     if (!value)
         return ZM_OK;
     if (!json_is_number(value) || !isfinite((float)json_number_value(value)))
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: metadata: %s is not a number", path, key);
-    *out = (float)json_number_value(value);
+    *out = json_number_value(value);
+    return ZM_OK;
+}
+
+static zm_status get_f32(const json_t *object, const char *key, const char *path,
+                         float *out)
+{
+    double value = (double)*out;
+    ZM_TRY(get_f64(object, key, path, &value));
+    *out = (float)value;
     return ZM_OK;
 }
 
@@ -111,7 +120,7 @@ zm_status zm_meta_mae(const json_t *meta, const char *path, zm_mae_config *mae)
     const json_t *a = json_object_get(meta, "architecture");
     ZM_TRY(zm_meta_vit(meta, path, &mae->vit));
     ZM_TRY(get_u32(a, "decoder_heads", path, &mae->dec_heads));
-    ZM_TRY(get_f32(a, "mask_ratio", path, &mae->mask_ratio));
+    ZM_TRY(get_f64(a, "mask_ratio", path, &mae->mask_ratio));
     mae->norm_pix = json_is_true(json_object_get(a, "norm_pix"));
     return ZM_OK;
 }
@@ -173,7 +182,7 @@ static json_t *architecture(const zm_model *model)
         json_object_set_new(a, "decoder_width", json_integer(m->dec_width));
         json_object_set_new(a, "decoder_depth", json_integer(m->dec_depth));
         json_object_set_new(a, "decoder_heads", json_integer(m->dec_heads));
-        json_object_set_new(a, "mask_ratio", json_real((double)m->mask_ratio));
+        json_object_set_new(a, "mask_ratio", json_real(m->mask_ratio));
         json_object_set_new(a, "norm_pix", json_boolean(m->norm_pix));
     }
     return a;

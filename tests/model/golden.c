@@ -155,7 +155,7 @@ void zm_golden_open(const char *name, zm_golden *g)
             .dec_width = number(net, "decoder_embed"),
             .dec_depth = number(net, "decoder_depth"),
             .dec_heads = number(net, "decoder_heads"),
-            .mask_ratio = (float)json_number_value(json_object_get(net, "mask_ratio")),
+            .mask_ratio = json_number_value(json_object_get(net, "mask_ratio")),
             .norm_pix = json_is_true(json_object_get(net, "norm_pix"))};
         MUST(zm_model_create_mae(&mae, 0, &g->model));
         g->noise =

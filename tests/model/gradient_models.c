@@ -72,7 +72,7 @@ static zm_tensor *build_mae_of(zm_check *c, bool pcm)
                                   .dec_width = width / 2,
                                   .dec_depth = 1,
                                   .dec_heads = 1,
-                                  .mask_ratio = 0.75f,
+                                  .mask_ratio = 0.75,
                                   .norm_pix = pcm};
     if (c->count == 0)
         zm_mae_add(&c->params, mae, &config);

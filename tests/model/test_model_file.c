@@ -19,7 +19,7 @@ static zm_mae_config small_mae(bool pcm)
                            .dec_width = 8,
                            .dec_depth = 3,
                            .dec_heads = 2,
-                           .mask_ratio = 0.5f,
+                           .mask_ratio = 0.5,
                            .norm_pix = true};
 }
 
@@ -163,7 +163,7 @@ Test(model_file, comes_back_bit_for_bit)
             cr_expect_eq(back->mae.config.dec_depth, 3);
             cr_expect_eq(back->mae.config.dec_heads, 2);
             cr_expect(back->mae.config.norm_pix);
-            cr_expect_eq(back->mae.config.mask_ratio, 0.5f);
+            cr_expect_eq(back->mae.config.mask_ratio, 0.5);
         } else {
             cr_expect_eq(memcmp(back->pre.mag_mean, m->pre.mag_mean, sizeof m->pre.scale),
                          0);

@@ -113,6 +113,23 @@ Test(parameters, other_image_and_patch_sizes_run)
             run_mae(sizes[i][0], sizes[i][1], pcm);
 }
 
+// Python's int(patches * (1 - ratio)), as the public code rounds.
+Test(parameters, as_many_patches_stay_visible_as_in_the_public_code)
+{
+    static const struct {
+        uint32_t grid;
+        double ratio;
+        uint32_t visible;
+    } cases[] = {{4, 0.75, 4}, {5, 0.6, 10}, {10, 0.6, 40}, {10, 0.9, 9}, {8, 0.7, 19}};
+    for (size_t i = 0; i < ZM_COUNT_OF(cases); i++) {
+        zm_mae_config config = zm_mae_default(false);
+        config.vit.image = cases[i].grid * config.vit.patch;
+        config.mask_ratio = cases[i].ratio;
+        cr_expect_eq(zm_mae_visible(&config), cases[i].visible, "%u patches, ratio %g",
+                     cases[i].grid * cases[i].grid, cases[i].ratio);
+    }
+}
+
 Test(parameters, contradictory_sizes_are_refused)
 {
     const zm_mae_config good = zm_mae_default(true);
@@ -124,8 +141,8 @@ Test(parameters, contradictory_sizes_are_refused)
     bad[1].vit.heads = 5;
     bad[2].vit.depth = ZM_MAX_DEPTH + 1;
     bad[3].dec_heads = 0;
-    bad[4].mask_ratio = 1.0f;
-    bad[5].mask_ratio = 0.999f;
+    bad[4].mask_ratio = 1.0;
+    bad[5].mask_ratio = 0.999;
     bad[6].vit.width = 0;
     bad[7].vit.bands = 0;
     bad[8].vit.image = 0;

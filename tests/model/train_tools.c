@@ -16,7 +16,7 @@ zm_model *zm_training_mae(bool pcm)
                                   .dec_width = 32,
                                   .dec_depth = 1,
                                   .dec_heads = 2,
-                                  .mask_ratio = 0.5f};
+                                  .mask_ratio = 0.5};
     expect_ok(zm_model_create_mae(&config, 21, &m));
     return m;
 }
