@@ -20,9 +20,12 @@ static bool is_cpu(const zm_caps *caps)
     return strcmp(caps->backend, zm_backend_cpu.name) == 0;
 }
 
-// Larger is better: a GPU of its own, a GPU in the CPU, software.
+// Larger is better: a GPU of its own, a GPU in the CPU, software, one that is listed but
+// cannot be used.
 static int rank(const zm_caps *caps)
 {
+    if (caps->max_binding == 0)
+        return -1;
     return caps->discrete ? 2 : caps->software ? 0 : 1;
 }
 
@@ -51,7 +54,7 @@ static void choose_auto(zm_device_list *list)
     uint32_t software = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         const zm_caps *caps = &list->devices[i];
-        if (is_cpu(caps) || caps->max_binding == 0) // 0: listed, but cannot be used
+        if (is_cpu(caps) || rank(caps) < 0)
             continue;
         software += caps->software;
         if (!caps->software &&
