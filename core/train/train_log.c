@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,12 +129,18 @@ bool zm_train_log_step(zm_train_log *log, const zm_step_result *r)
                csv);
 }
 
+// JSON has no NaN and no infinity: null.
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 bool zm_train_log_validation(zm_train_log *log, uint64_t step, double loss, bool best)
 {
     char csv[LINE_BYTES];
     snprintf(csv, sizeof csv, "%" PRIu64 ",,,,%.9g\n", step, loss);
     return put(log,
-               json_pack("{s:I, s:f, s:b}", "step", (json_int_t)step, "val_loss", loss,
-                         "best", best),
+               json_pack("{s:I, s:o, s:b}", "step", (json_int_t)step, "val_loss",
+                         number(loss), "best", (int)best),
                csv);
 }

@@ -1,5 +1,6 @@
 // The record of a run: no step stands twice after a resume.
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,22 @@ Test(train_log, lines_are_json_and_csv)
     cr_expect_eq(
         strncmp(text, "step,loss,lr,grad_norm,val_loss\n0,0.333333333,0.001,0.5,\n", 57),
         0, "%s", text);
+    free(text);
+    test_dir_remove(dir);
+}
+
+// A validation that came out as no number is a line of the log, not a full disk.
+Test(train_log, a_loss_that_is_no_number_is_null)
+{
+    char dir[TEST_PATH];
+    zm_train_log log;
+    test_dir_create(dir);
+    expect_ok(zm_train_log_open(dir, 0, &log));
+    cr_expect(zm_train_log_validation(&log, 0, (double)NAN, false));
+    cr_expect_not(log.failed);
+    zm_train_log_close(&log);
+    char *text = read_text(dir, "log.jsonl");
+    cr_expect_str_eq(text, "{\"step\":0,\"val_loss\":null,\"best\":false}\n");
     free(text);
     test_dir_remove(dir);
 }
