@@ -59,19 +59,9 @@ void zm_tape_destroy(zm_tape **handle)
     *handle = NULL;
 }
 
-zm_gpu *zm_tape_gpu(const zm_tape *tape)
-{
-    return tape->gpu;
-}
-
 zm_dtype zm_tape_real(const zm_tape *tape)
 {
     return zm_gpu_caps(tape->gpu)->real;
-}
-
-bool zm_tape_grads(const zm_tape *tape)
-{
-    return tape->grads;
 }
 
 bool zm_tape_ok(const zm_tape *tape)

@@ -32,9 +32,7 @@ struct zm_op {
 zm_status zm_tape_create(zm_gpu *gpu, bool grads, zm_tape **out);
 void zm_tape_destroy(zm_tape **tape);
 
-zm_gpu *zm_tape_gpu(const zm_tape *tape);
 zm_dtype zm_tape_real(const zm_tape *tape); // f32, or f64 on the double-precision CPU
-bool zm_tape_grads(const zm_tape *tape);
 bool zm_tape_ok(const zm_tape *tape);
 void zm_tape_fail(zm_tape *tape, zm_status status); // keeps the first
 
@@ -42,9 +40,8 @@ void zm_tape_fail(zm_tape *tape, zm_status status); // keeps the first
 // for a dimension of 0, ZM_ERR_MEMORY for more than 2^32 - 1 elements.
 //   temp    lives from its first to its last use; memory is shared with others
 //   input   its own memory; the caller uploads before a replay
-//   wrap    memory that the caller owns (parameters); grad NULL = no gradient wanted,
-//   else
-//           where gradients are added
+//   wrap    memory that the caller owns (parameters); grad: where gradients are added,
+//           NULL = no gradient wanted
 zm_tensor *zm_tape_temp(zm_tape *tape, zm_dtype dtype, uint32_t rank,
                         const uint32_t *dims);
 zm_tensor *zm_tape_input(zm_tape *tape, zm_dtype dtype, uint32_t rank,
