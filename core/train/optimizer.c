@@ -48,6 +48,10 @@ static void record(zm_optimizer *o)
     const uint64_t total = o->params->weights;
     for (uint64_t at = 0; at < total && n < MAX_CHUNKS; at += chunk)
         grads[n++] = wrap(o, o->params->grad_buf, at, ZM_MIN(chunk, total - at));
+    if (n * chunk < total)
+        zm_tape_fail(o->tape,
+                     ZM_FAIL(ZM_ERR_MEMORY, "%llu parameters are too many for %s",
+                             (unsigned long long)total, caps->name));
     o->hyper = zm_tape_input(o->tape, ZM_F32, 1, (uint32_t[]){HYPER_WORDS});
     o->sumsq = zm_sumsq(o->tape, grads, n);
     zm_tape_keep(o->tape, o->sumsq);
