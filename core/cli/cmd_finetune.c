@@ -8,13 +8,14 @@ typedef struct finetune_args {
     uint32_t heads;
 } finetune_args;
 
-// Mean, spread and range of the labelled objects' magnitudes and redshifts.
-static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
+// Mean, spread and range of the training objects' magnitudes and redshifts.
+static zm_status measure(zm_model *model, zm_dataset *ds, const zm_order *order,
+                         bool standardise)
 {
     zm_preprocess *pre = &model->pre;
     zm_sampler sampler;
     double sum[ZM_BANDS] = {0}, square[ZM_BANDS] = {0};
-    uint64_t n = 0;
+    const double n = order->train_count;
     float *cutout = NULL;
     const uint32_t size = zm_model_vit(model)->image;
     for (int b = 0; b < ZM_BANDS; b++) {
@@ -27,11 +28,10 @@ static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
     if (st == ZM_OK &&
         !(cutout = zm_calloc((uint64_t)size * size * ZM_BANDS, sizeof *cutout)))
         st = ZM_FAIL(ZM_ERR_MEMORY, "no memory for a cutout");
-    for (uint64_t row = 0; row < ds->count && st == ZM_OK; row++) {
+    for (uint32_t i = 0; i < order->train_count && st == ZM_OK; i++) {
         float mags[ZM_BANDS];
+        const uint32_t row = order->train[i];
         const float z = ds->rows[row].z;
-        if (!isfinite(z))
-            continue;
         st = zm_sampler_read(&sampler, row, cutout, mags, NULL);
         for (int b = 0; b < ZM_BANDS && st == ZM_OK; b++) {
             sum[b] += (double)mags[b];
@@ -41,16 +41,13 @@ static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
         }
         pre->z_min = fminf(pre->z_min, z);
         pre->z_max = fmaxf(pre->z_max, z);
-        n++;
     }
     free(cutout);
     zm_sampler_finish(&sampler);
     ZM_TRY(st);
-    if (n == 0)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no row has a redshift", ds->path);
     for (int b = 0; b < ZM_BANDS && standardise; b++) {
-        const double mean = sum[b] / (double)n;
-        const double var = fmax(square[b] / (double)n - mean * mean, 0.0);
+        const double mean = sum[b] / n;
+        const double var = fmax(square[b] / n - mean * mean, 0.0);
         pre->mag_mean[b] = (float)mean;
         pre->mag_std[b] = var > 1e-12 ? (float)sqrt(var) : 1.0f;
     }
@@ -61,7 +58,7 @@ static zm_status measure(zm_model *model, zm_dataset *ds, bool standardise)
 // The model to start from: an autoencoder lends its encoder and how it sees pixels, a
 // fine-tuned model is taken whole.
 static zm_status make_model(const void *user, const zm_options *o, zm_dataset *ds,
-                            zm_model **out)
+                            const zm_order *order, zm_model **out)
 {
     const finetune_args *a = user;
     zm_model *init = NULL;
@@ -69,7 +66,7 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
     if (init->kind == ZM_MODEL_ASTROMAE) {
         *out = init;
         const zm_preprocess before = init->pre;
-        ZM_TRY(measure(init, ds, false));
+        ZM_TRY(measure(init, ds, order, false));
         if (before.recorded && before.mag_kind != ds->mag_kind) {
             const zm_log log = zm_cli_log(&o->common);
             zm_log_write(&log, ZM_LOG_WARN,
@@ -86,7 +83,7 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
     if (st == ZM_OK) {
         (*out)->pre = init->pre;
         (*out)->simulated = init->simulated;
-        st = measure(*out, ds, init->pre.recorded);
+        st = measure(*out, ds, order, init->pre.recorded);
         (*out)->pre.recorded = true;
     }
     zm_model_destroy(&init);

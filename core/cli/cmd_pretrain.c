@@ -10,7 +10,8 @@ typedef struct pretrain_args {
 } pretrain_args;
 
 // A fresh autoencoder's pixels: asinh(x / 3 sigma) with the noise of the training set.
-static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const char *stretch)
+static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const zm_order *order,
+                                const char *stretch)
 {
     enum { NOISE_ROWS = 2000 };
     zm_sampler sampler;
@@ -19,7 +20,8 @@ static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const char *str
     if (strcmp(stretch, "none") == 0)
         return ZM_OK;
     ZM_TRY(zm_sampler_init(&sampler, ds, ZM_MIN(ds->height, ds->width)));
-    const zm_status st = zm_sampler_sigma(&sampler, NOISE_ROWS, sigma);
+    const zm_status st =
+        zm_sampler_sigma(&sampler, order->train, order->train_count, NOISE_ROWS, sigma);
     zm_sampler_finish(&sampler);
     ZM_TRY(st);
     model->pre.stretch = ZM_STRETCH_ASINH;
@@ -29,7 +31,7 @@ static zm_status choose_stretch(zm_model *model, zm_dataset *ds, const char *str
 }
 
 static zm_status make_model(const void *user, const zm_options *o, zm_dataset *ds,
-                            zm_model **out)
+                            const zm_order *order, zm_model **out)
 {
     const pretrain_args *a = user;
     if (!a->train.init) {
@@ -38,7 +40,7 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
         if (zm_mae_check(&config) != ZM_OK) // what the options say, not a file
             return ZM_FAIL(ZM_ERR_USAGE, "%s", zm_error_detail());
         ZM_TRY(zm_model_create_mae(&config, o->common.seed, out));
-        return choose_stretch(*out, ds, a->stretch);
+        return choose_stretch(*out, ds, order, a->stretch);
     }
     const uint32_t heads = zm_options_given(o, "heads") ? a->mae.vit.heads : 0;
     const uint32_t dec_heads =
@@ -52,7 +54,8 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
     if (a->mae.norm_pix)
         (*out)->mae.config.norm_pix = true;
     ZM_TRY(zm_mae_check(&(*out)->mae.config));
-    return zm_options_given(o, "stretch") ? choose_stretch(*out, ds, a->stretch) : ZM_OK;
+    return zm_options_given(o, "stretch") ? choose_stretch(*out, ds, order, a->stretch)
+                                          : ZM_OK;
 }
 
 static int run(int argc, const char *const *argv)

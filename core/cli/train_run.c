@@ -90,11 +90,28 @@ static char *join(const char *dir, const char *name)
     return path;
 }
 
-static zm_status save_model(const run *r, const char *name)
+// How the weights came about: a summary in the metadata, the same after any resume.
+static void describe_training(run *r)
+{
+    json_t *metrics = json_object();
+    if (isfinite(r->best_loss)) {
+        json_object_set_new(metrics, "best_validation_loss", json_real(r->best_loss));
+        json_object_set_new(metrics, "best_step", json_integer((json_int_t)r->best_step));
+    }
+    json_decref(r->model->history);
+    r->model->history = json_pack(
+        "{s:{s:s, s:I, s:I, s:I, s:I}, s:o}", "training", "verb", r->options->verb,
+        "objects", (json_int_t)r->order.train_count, "validation_objects",
+        (json_int_t)r->order.val_count, "steps", (json_int_t)r->config.schedule.steps,
+        "batch", (json_int_t)r->config.batch, "metrics", metrics);
+}
+
+static zm_status save_model(run *r, const char *name)
 {
     char *path = join(r->args->out, name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", r->args->out);
+    describe_training(r);
     const zm_status st = zm_model_save(r->model, path);
     free(path);
     return st;
@@ -110,6 +127,7 @@ static zm_status describe_config(run *r)
     for (size_t i = 0; i < ZM_COUNT_OF(apart); i++)
         json_object_del(all, apart[i]);
     json_object_set_new(all, "objects", json_integer((json_int_t)r->ds->count));
+    json_object_set_new(all, "model", zm_model_metadata(r->model));
     r->config_text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     json_decref(all);
     return r->config_text ? ZM_OK : ZM_FAIL(ZM_ERR_MEMORY, "no memory for the options");
@@ -162,7 +180,12 @@ static zm_status compare_config(const run *r, const zm_checkpoint *c)
     json_t *now = json_loads(r->config_text, 0, NULL);
     const char *key = first_difference(now, then);
     zm_status st;
-    if (key && strcmp(key, "objects") == 0)
+    if (key && strcmp(key, "model") == 0)
+        st = ZM_FAIL(ZM_ERR_USAGE,
+                     "%s: was made with another model or scale of pixels and magnitudes: "
+                     "resume with the same --data and --init",
+                     c->path);
+    else if (key && strcmp(key, "objects") == 0)
         st = ZM_FAIL(ZM_ERR_USAGE,
                      "%s: was made with another number of objects: resume "
                      "with the same data",
@@ -360,13 +383,16 @@ static zm_status prepare(run *r, const zm_checkpoint *c)
     return ZM_OK;
 }
 
-static bool file_exists(const char *dir, const char *name)
+// The final model was written after this checkpoint; an older one is another run's.
+static bool model_follows(const run *r, const zm_checkpoint *c)
 {
-    struct stat info;
-    char *path = join(dir, name);
-    const bool found = path && stat(path, &info) == 0;
+    struct stat model, checkpoint;
+    char *path = join(r->args->out, "model.safetensors");
+    const bool found = path && stat(path, &model) == 0 && stat(c->path, &checkpoint) == 0;
     free(path);
-    return found;
+    if (!found || model.st_mtim.tv_sec != checkpoint.st_mtim.tv_sec)
+        return found && model.st_mtim.tv_sec > checkpoint.st_mtim.tv_sec;
+    return model.st_mtim.tv_nsec >= checkpoint.st_mtim.tv_nsec;
 }
 
 static zm_status train(run *r)
@@ -384,7 +410,7 @@ static zm_status train(run *r)
     if (st == ZM_OK && c.path)
         st = compare_config(r, &c);
     if (st == ZM_OK && c.path && c.state.step >= r->config.schedule.steps &&
-        file_exists(r->args->out, "model.safetensors")) {
+        model_follows(r, &c)) {
         zm_log_write(&r->log, ZM_LOG_INFO, "%s: finished already", r->args->out);
         zm_checkpoint_finish(&c);
         return ZM_OK;
@@ -408,8 +434,6 @@ static zm_status run_on(run *r, bool labelled)
 {
     const zm_train_args *args = r->args;
     const zm_common *common = &r->options->common;
-    ZM_TRY(zm_order_init(&r->order, r->ds, labelled, args->val,
-                         strcmp(args->shuffle, "none") != 0, common->seed));
     ZM_TRY(configure(args, common, &r->order, labelled, &r->config));
     r->model->simulated = r->model->simulated || r->ds->simulated;
     ZM_TRY(train(r));
@@ -428,7 +452,10 @@ zm_status zm_train_verb(const zm_train_args *args, const zm_options *options,
              .best_loss = INFINITY};
     zm_status st = zm_dataset_open(args->data, zm_cli_helper(), &r.log, &r.ds);
     if (st == ZM_OK)
-        st = make(user, options, r.ds, &r.model);
+        st = zm_order_init(&r.order, r.ds, labelled, args->val,
+                           strcmp(args->shuffle, "none") != 0, options->common.seed);
+    if (st == ZM_OK)
+        st = make(user, options, r.ds, &r.order, &r.model);
     if (st == ZM_OK)
         st = run_on(&r, labelled);
     zm_train_log_close(&r.files);

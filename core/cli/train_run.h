@@ -57,8 +57,10 @@ typedef struct zm_train_args {
     }
 
 // Makes the model that a run starts from; user is what zm_train_verb was given.
+// What it measures on the data it measures on the training part of order only.
 typedef zm_status zm_train_model_maker(const void *user, const zm_options *options,
-                                       zm_dataset *ds, zm_model **out);
+                                       zm_dataset *ds, const zm_order *order,
+                                       zm_model **out);
 
 // A whole run: data, model, training until the last step, files, validation, checkpoints,
 // signals. Checkpoints of other options are refused.

@@ -76,10 +76,11 @@ static float median(float *values, size_t n)
     return n % 2 ? values[n / 2] : 0.5f * (values[n / 2 - 1] + values[n / 2]);
 }
 
-zm_status zm_sampler_sigma(zm_sampler *s, uint64_t limit, float sigma[ZM_BANDS])
+zm_status zm_sampler_sigma(zm_sampler *s, const uint32_t *which, uint64_t count,
+                           uint64_t limit, float sigma[ZM_BANDS])
 {
     enum { PER_ROW = 256 }; // pixels taken of a row and band
-    const uint64_t rows = ZM_MIN(limit, s->ds->count);
+    const uint64_t rows = ZM_MIN(limit, count);
     const size_t pixels = (size_t)s->ds->height * s->ds->width;
     const size_t take = ZM_MIN((size_t)PER_ROW, pixels);
     float *values = zm_calloc(rows * ZM_BANDS, take * sizeof *values);
@@ -88,7 +89,7 @@ zm_status zm_sampler_sigma(zm_sampler *s, uint64_t limit, float sigma[ZM_BANDS])
     zm_status st = ZM_OK;
     for (uint64_t i = 0; i < rows && st == ZM_OK; i++) {
         uint32_t flags;
-        st = zm_dataset_image(s->ds, i * s->ds->count / rows, s->image, &flags);
+        st = zm_dataset_image(s->ds, which[i * count / rows], s->image, &flags);
         for (size_t b = 0; b < ZM_BANDS && st == ZM_OK; b++)
             for (size_t j = 0; j < take; j++)
                 values[(b * rows + i) * take + j] =

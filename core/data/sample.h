@@ -22,7 +22,8 @@ zm_status zm_sampler_read(zm_sampler *sampler, uint64_t row, float *out,
                           float mags[ZM_BANDS], uint32_t *flags);
 
 // Robust pixel noise per band: 1.4826 times the median absolute deviation of the pixels
-// of at most limit rows, evenly spread.
-zm_status zm_sampler_sigma(zm_sampler *sampler, uint64_t limit, float sigma[ZM_BANDS]);
+// of at most limit of the given rows, evenly spread.
+zm_status zm_sampler_sigma(zm_sampler *sampler, const uint32_t *rows, uint64_t count,
+                           uint64_t limit, float sigma[ZM_BANDS]);
 
 #endif

@@ -48,8 +48,8 @@ zm_status zm_order_init(zm_order *o, const zm_dataset *ds, bool labelled,
                 o->train[o->train_count++] = i;
         }
     if (o->train_count == 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: no %sobject to train on among %u rows", ds->path,
-                     labelled ? "labelled " : "", rows);
+        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: no object%s to train on among %u rows", ds->path,
+                     labelled ? " with a redshift" : "", rows);
 done:
     free(usable);
     free(is_val);
