@@ -1,5 +1,7 @@
 #include "core/nn/vit.h"
 
+#include <stdlib.h>
+
 enum { MLP_RATIO = 4, PCM_GROUP = 4 };
 
 #define DIMS(...) ((const uint32_t[]){__VA_ARGS__})
@@ -28,6 +30,19 @@ zm_status zm_vit_check(const zm_vit_config *c)
     if (c->bands == 0 || c->bands > 64)
         return ZM_FAIL(ZM_ERR_SHAPE, "%u bands, expected 1 to 64", c->bands);
     return ZM_OK;
+}
+
+zm_status zm_vit_upload_all(zm_gpu *gpu, const zm_tape *tape, const zm_tensor *all)
+{
+    const uint64_t count = zm_tensor_count(all);
+    uint32_t *numbers = zm_calloc(count, sizeof *numbers);
+    if (!numbers)
+        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for patch numbers");
+    for (uint64_t i = 0; i < count; i++)
+        numbers[i] = (uint32_t)(i % all->dim[1]);
+    const zm_status st = zm_gpu_upload(gpu, zm_tape_slice(tape, all), numbers);
+    free(numbers);
+    return st;
 }
 
 static void add_pcm(zm_params *ps, zm_block *b, const char *prefix, uint32_t n)

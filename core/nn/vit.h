@@ -40,6 +40,10 @@ typedef struct zm_vit {
     zm_block blocks[ZM_MAX_DEPTH];
 } zm_vit;
 
+// Fills an input (B, patches) u32 of a compiled tape with 0, 1, 2, ... for every image:
+// the idx of a forward pass that sees all patches.
+zm_status zm_vit_upload_all(zm_gpu *gpu, const zm_tape *tape, const zm_tensor *all);
+
 // Adds the parameters of one block under "prefix.N.".
 void zm_block_add(zm_params *params, zm_block *block, uint32_t width, uint32_t heads,
                   bool pcm, const char *prefix, uint32_t n);

@@ -79,14 +79,7 @@ static zm_status allocate_host(zm_predictor *p)
 static zm_status upload_constants(zm_predictor *p)
 {
     const uint32_t step = 0;
-    uint32_t *all = zm_calloc((uint64_t)p->batch * p->patches, sizeof *all);
-    if (!all)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for patch numbers");
-    for (uint64_t i = 0; i < (uint64_t)p->batch * p->patches; i++)
-        all[i] = (uint32_t)(i % p->patches);
-    zm_status st = zm_gpu_upload(p->gpu, zm_tape_slice(p->tape, p->all), all);
-    free(all);
-    ZM_TRY(st);
+    ZM_TRY(zm_vit_upload_all(p->gpu, p->tape, p->all));
     ZM_TRY(zm_gpu_upload(p->gpu, zm_tape_slice(p->tape, p->step), &step));
     return zm_gpu_upload(p->gpu, zm_tape_slice(p->tape, p->scale), p->model->pre.scale);
 }

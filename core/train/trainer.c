@@ -107,23 +107,14 @@ static zm_status record_grad(zm_trainer *t)
 // Uploads what never changes: patch numbers, pixel scale, weights of one.
 static zm_status upload_constants(zm_trainer *t)
 {
-    const uint32_t b = t->micro, patches = t->in.all->dim[1];
-    uint32_t *all = zm_calloc((uint64_t)b * patches, sizeof *all);
-    if (!all)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for patch numbers");
-    for (uint64_t i = 0; i < (uint64_t)b * patches; i++)
-        all[i] = (uint32_t)(i % patches);
-    zm_status st = zm_gpu_upload(t->gpu, zm_tape_slice(t->grad, t->in.all), all);
-    free(all);
-    ZM_TRY(st);
+    ZM_TRY(zm_vit_upload_all(t->gpu, t->grad, t->in.all));
     ZM_TRY(
         zm_gpu_upload(t->gpu, zm_tape_slice(t->grad, t->in.scale), t->model->pre.scale));
-    if (t->in.ones) {
-        for (uint32_t i = 0; i < b; i++)
-            t->z[i] = 1.0f;
-        st = zm_gpu_upload(t->gpu, zm_tape_slice(t->grad, t->in.ones), t->z);
-    }
-    return st;
+    if (!t->in.ones)
+        return ZM_OK;
+    for (uint32_t i = 0; i < t->micro; i++)
+        t->z[i] = 1.0f;
+    return zm_gpu_upload(t->gpu, zm_tape_slice(t->grad, t->in.ones), t->z);
 }
 
 static zm_status allocate_host(zm_trainer *t)
