@@ -59,7 +59,7 @@ zm_status zm_dataset_alloc_rows(zm_dataset *ds, uint64_t count)
         zm_row *row = &ds->rows[i];
         *row = (zm_row){.object_id = (int64_t)i, .label = -1};
         row->ra_deg = row->dec_deg = (double)NAN;
-        row->z = row->ebv = NAN;
+        row->z = row->ebv = row->coverage = NAN;
         for (int band = 0; band < ZM_BANDS; band++)
             row->mags[band] = NAN;
     }

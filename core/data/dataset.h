@@ -14,6 +14,11 @@ enum {
     ZM_FLAG_BAD_MAGS = 1u << 3, // magnitudes given were not finite: replaced by aperture
     ZM_FLAG_FAINT = 1u << 4,    // a measured flux was <= 0
     ZM_FLAG_OUTSIDE_TRAINING = 1u << 5, // magnitudes outside the range trained on
+    ZM_FLAG_OFF_FRAME = 1u << 6,        // prepare: some pixels lie off the frames
+    ZM_FLAG_NO_IMAGE = 1u << 7,         // no pixel at all: off every frame, or unreadable
+    ZM_FLAG_MISSING_BAND = 1u << 8, // a band has no pixel: its frame is missing or bad
+    ZM_FLAG_DUPLICATE_ID = 1u << 9, // an earlier row has the same object_id
+    ZM_FLAG_BAD_ROW = 1u << 10,     // the catalogue row was unusable (no position)
 };
 
 typedef struct zm_row {
@@ -23,6 +28,8 @@ typedef struct zm_row {
     float ebv;              // E(B-V) in mag, NaN = unknown
     float mags[ZM_BANDS];   // as the file gives them, NaN where it gives none
     int32_t label;          // class, -1 = none
+    float coverage;         // part of the cutout that the frames cover, NaN = unknown
+    uint32_t flags;         // ZM_FLAG_* that the file records; 0 where it has none
 } zm_row;
 
 // What the magnitudes of a data set are; AstroMAE models record it.
