@@ -77,7 +77,8 @@ static zm_status make_model(const void *user, const zm_options *o, zm_dataset *d
         init->pre.recorded = true;
         return ZM_OK;
     }
-    zm_status st = zm_model_create_astromae(zm_model_vit(init), o->common.seed, out);
+    const zm_astromae_config config = zm_astromae_default(zm_model_vit(init));
+    zm_status st = zm_model_create_astromae(&config, o->common.seed, out);
     if (st == ZM_OK)
         st = zm_model_copy_encoder(*out, init);
     if (st == ZM_OK) {

@@ -13,14 +13,20 @@ static const struct {
 } stages[ZM_INCEPTIONS] = {
     {2, 16, true}, {3, 16, true}, {5, 8, true}, {6, 8, true}, {8, 4, false}};
 
-zm_status zm_astromae_check(const zm_vit_config *config)
+zm_astromae_config zm_astromae_default(const zm_vit_config *vit)
 {
-    ZM_TRY(zm_vit_check(config));
-    if (config->image % POOLS != 0)
+    return (zm_astromae_config){.vit = *vit, .branches = ZM_BRANCH_ALL};
+}
+
+zm_status zm_astromae_check(const zm_astromae_config *config)
+{
+    ZM_TRY(zm_vit_check(&config->vit));
+    ZM_TRY(zm_head_check(&config->head));
+    if (config->vit.image % POOLS != 0)
         return ZM_FAIL(ZM_ERR_SHAPE,
                        "the inception branch halves the image three times: %u pixels are "
                        "not a multiple of %d",
-                       config->image, POOLS);
+                       config->vit.image, POOLS);
     return ZM_OK;
 }
 
@@ -69,13 +75,14 @@ static uint32_t add_inception(zm_params *ps, zm_inception *inc, uint32_t in, int
     return inc->five ? 4 * w : 3 * w;
 }
 
-void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_vit_config *config)
+void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_astromae_config *config)
 {
     static const char *const stem = "inception_model.vis_inception.0";
-    const uint32_t c = config->width, f = config->bands;
+    const uint32_t c = config->vit.width, f = config->vit.bands;
     m->config = *config;
-    zm_vit_add(ps, &m->vit, config);
-    zm_params_freeze(ps, "");
+    zm_vit_add(ps, &m->vit, &config->vit);
+    if (!config->train_encoder)
+        zm_params_freeze(ps, "");
     m->fc_norm_w =
         zm_params_add(ps, ZM_PARAM_WEIGHT, ZM_INIT_ONE, 1, DIMS(c), "fc_norm.weight");
     m->fc_norm_b =
@@ -96,7 +103,7 @@ void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_vit_config *config)
     uint32_t channels = STEM;
     for (int i = 0; i < ZM_INCEPTIONS; i++)
         channels = add_inception(ps, &m->inception[i], channels, i);
-    const uint32_t side = config->image / POOLS;
+    const uint32_t side = config->vit.image / POOLS;
     m->inception_fc[0] =
         add_dense(ps, BRANCH, channels * side * side, "inception_model.vis_inception.10");
     m->inception_fc[1] =
@@ -107,7 +114,8 @@ void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_vit_config *config)
         m->mags[i] = add_dense(ps, MAG_WIDTH, i ? MAG_WIDTH : ZM_BANDS, name);
     }
     m->concat[0] = add_dense(ps, HEAD_WIDTH, 2 * BRANCH + MAG_WIDTH, "concat_block.0");
-    m->concat[1] = add_dense(ps, 1, HEAD_WIDTH, "concat_block.2");
+    m->concat[1] =
+        add_dense(ps, zm_head_outputs(&config->head), HEAD_WIDTH, "concat_block.2");
 }
 
 static zm_tensor *dense(zm_tape *tape, const zm_params *ps, zm_dense d, zm_tensor *x,

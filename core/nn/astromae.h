@@ -4,6 +4,7 @@
 #ifndef ZM_ASTROMAE_H
 #define ZM_ASTROMAE_H
 
+#include "core/nn/head.h"
 #include "core/nn/vit.h"
 
 typedef struct zm_conv_bn { // convolution, batch norm, ReLU
@@ -21,8 +22,23 @@ typedef struct zm_dense {
 
 enum { ZM_INCEPTIONS = 5, ZM_MAG_LAYERS = 5 };
 
+// What is joined before the head. The published ablations leave branches out.
+enum {
+    ZM_BRANCH_ENCODER = 1u << 0,
+    ZM_BRANCH_INCEPTION = 1u << 1,
+    ZM_BRANCH_MAGS = 1u << 2,
+    ZM_BRANCH_ALL = 7u,
+};
+
+typedef struct zm_astromae_config {
+    zm_vit_config vit;  // image and bands count also where there is no encoder
+    uint32_t branches;  // ZM_BRANCH_*, at least one but not magnitudes alone
+    bool train_encoder; // published: frozen, unless trained from scratch
+    zm_head head;
+} zm_astromae_config;
+
 typedef struct zm_astromae {
-    zm_vit_config config;
+    zm_astromae_config config;
     zm_vit vit;
     zm_slot fc_norm_w, fc_norm_b;
     zm_dense head, vit_fc[2];
@@ -33,18 +49,21 @@ typedef struct zm_astromae {
     zm_dense concat[2];
 } zm_astromae;
 
-zm_status zm_astromae_check(const zm_vit_config *config);
+// The published model over an encoder: all branches, frozen encoder, regression.
+zm_astromae_config zm_astromae_default(const zm_vit_config *vit);
 
-// Adds every parameter under its released name. The encoder is frozen, as published;
-// call zm_params_freeze before or clear frozen afterwards for other experiments.
-void zm_astromae_add(zm_params *params, zm_astromae *model, const zm_vit_config *config);
+zm_status zm_astromae_check(const zm_astromae_config *config);
+
+// Adds every parameter under its released name.
+void zm_astromae_add(zm_params *params, zm_astromae *model,
+                     const zm_astromae_config *config);
 
 //   image     (B, S, S, F) stretched pixels
 //   mags      (B, 5) standardised as the model's preprocessing says
 //   idx       (B, patches) u32: 0, 1, 2, ... for every image
 //   training  batch norms of the inception branch use and update the batch's statistics;
 //             those of the frozen encoder never do
-//   returns   (B, 1) redshift
+//   returns   (B, outputs of the head)
 zm_tensor *zm_astromae_forward(zm_tape *tape, const zm_params *params,
                                const zm_astromae *model, zm_tensor *image,
                                zm_tensor *mags, zm_tensor *idx, bool training);

@@ -10,7 +10,13 @@ const char *zm_model_kind_name(zm_model_kind kind)
 
 const zm_vit_config *zm_model_vit(const zm_model *model)
 {
-    return model->kind == ZM_MODEL_MAE ? &model->mae.config.vit : &model->astromae.config;
+    return model->kind == ZM_MODEL_MAE ? &model->mae.config.vit
+                                       : &model->astromae.config.vit;
+}
+
+const zm_head *zm_model_head(const zm_model *model)
+{
+    return model->kind == ZM_MODEL_MAE ? NULL : &model->astromae.config.head;
 }
 
 // Host memory and fresh values, once the parameters are known.
@@ -54,7 +60,7 @@ zm_status zm_model_create_mae(const zm_mae_config *config, uint64_t seed, zm_mod
     return st;
 }
 
-zm_status zm_model_create_astromae(const zm_vit_config *config, uint64_t seed,
+zm_status zm_model_create_astromae(const zm_astromae_config *config, uint64_t seed,
                                    zm_model **out)
 {
     zm_model *model = NULL;

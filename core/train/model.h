@@ -8,6 +8,7 @@
 #include "core/data/dataset.h"
 #include "core/nn/astromae.h"
 #include "core/nn/mae.h"
+#include "core/train/calibration.h"
 
 typedef enum zm_model_kind { ZM_MODEL_MAE, ZM_MODEL_ASTROMAE } zm_model_kind;
 
@@ -34,18 +35,22 @@ typedef struct zm_model {
     zm_params params;
     float *host; // zm_params_host_count values
     zm_preprocess pre;
-    bool simulated;  // trained on a simulated sky
+    zm_calibration calibration; // of what the head says
+    bool simulated;             // trained on a simulated sky
     json_t *history; // "training" and "metrics" objects of the metadata, or NULL
     char *path;      // where it was read from, or NULL
 } zm_model;
 
 // Fresh models; weights are drawn from seed.
 zm_status zm_model_create_mae(const zm_mae_config *config, uint64_t seed, zm_model **out);
-zm_status zm_model_create_astromae(const zm_vit_config *config, uint64_t seed,
+zm_status zm_model_create_astromae(const zm_astromae_config *config, uint64_t seed,
                                    zm_model **out);
 void zm_model_destroy(zm_model **model);
 
 const zm_vit_config *zm_model_vit(const zm_model *model);
+
+// Of a redshift model; NULL for an autoencoder.
+const zm_head *zm_model_head(const zm_model *model);
 
 // Reads a model; the architecture follows from the zmae metadata, else from names and
 // shapes (heads = width / 64, at least 1, unless heads and dec_heads are given).

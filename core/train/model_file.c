@@ -161,11 +161,11 @@ static zm_status build(const zm_safetensors *st, uint32_t heads, uint32_t dec_he
                        json_t *meta, zm_model **out)
 {
     if (zm_safetensors_find(st, "concat_block.0.weight")) {
-        zm_vit_config vit = {0};
-        ZM_TRY(guess_vit(st, &vit));
-        ZM_TRY(zm_meta_vit(meta, zm_safetensors_path(st), &vit));
-        vit.heads = heads ? heads : vit.heads;
-        return zm_model_create_astromae(&vit, 0, out);
+        zm_astromae_config config = {.branches = ZM_BRANCH_ALL};
+        ZM_TRY(guess_vit(st, &config.vit));
+        ZM_TRY(zm_meta_vit(meta, zm_safetensors_path(st), &config.vit));
+        config.vit.heads = heads ? heads : config.vit.heads;
+        return zm_model_create_astromae(&config, 0, out);
     }
     zm_mae_config mae;
     ZM_TRY(guess_mae(st, &mae));

@@ -10,6 +10,7 @@ struct zm_predictor {
     const zm_model *model;
     zm_dataset *ds;
     uint32_t batch, patches, pixels; // pixels: values of one patch
+    uint32_t outputs;                // values of one object on the device
     uint64_t seed;
     zm_sampler sampler;
     zm_tape *tape;
@@ -66,7 +67,7 @@ static zm_status allocate_host(zm_predictor *p)
     p->host_raw = zm_calloc(b * size * size * ZM_BANDS, sizeof *p->host_raw);
     p->host_mags = zm_calloc(b * ZM_BANDS, sizeof *p->host_mags);
     p->host_noise = zm_calloc(b * p->patches, sizeof *p->host_noise);
-    p->host_out = zm_calloc(b * p->patches, sizeof *p->host_out);
+    p->host_out = zm_calloc(b * p->outputs, sizeof *p->host_out);
     p->host_objects = zm_calloc(b, sizeof *p->host_objects);
     p->host_flags = zm_calloc(b, sizeof *p->host_flags);
     if (!p->host_raw || !p->host_mags || !p->host_noise || !p->host_out ||
@@ -95,6 +96,8 @@ zm_status zm_predictor_create(zm_gpu *gpu, const zm_model *model, zm_dataset *ds
         .gpu = gpu, .model = model, .ds = ds, .batch = batch, .seed = seed};
     p->patches = zm_vit_patches(vit);
     p->pixels = vit->patch * vit->patch * vit->bands;
+    p->outputs =
+        model->kind == ZM_MODEL_MAE ? p->patches : zm_head_outputs(zm_model_head(model));
     zm_status st = ZM_OK;
     if (ds->has_mask_noise && model->kind == ZM_MODEL_MAE &&
         ds->mask_patches != p->patches)
@@ -197,7 +200,7 @@ zm_status zm_predictor_result(zm_predictor *p, float *values, uint32_t *flags)
     if (flags)
         memcpy(flags, p->host_flags, p->n * sizeof *flags);
     if (p->model->kind == ZM_MODEL_ASTROMAE) {
-        memcpy(values, p->host_out, p->n * sizeof *values);
+        memcpy(values, p->host_out, (size_t)p->n * p->outputs * sizeof *values);
         return ZM_OK;
     }
     const uint32_t hidden = p->patches - zm_mae_visible(&p->model->mae.config);

@@ -21,8 +21,8 @@ uint64_t zm_predictor_memory(const zm_predictor *predictor);
 zm_status zm_predictor_submit(zm_predictor *predictor, const uint32_t *rows, uint32_t n);
 
 // Fetches the outstanding batch, or ZM_PENDING.
-//   values  (n): AstroMAE the redshift; an autoencoder the mean squared error of the
-//           object's hidden patches
+//   values  of a redshift model (n, outputs of its head); of an autoencoder (n), the mean
+//           squared error of the object's hidden patches
 //   flags   (n), may be NULL
 zm_status zm_predictor_result(zm_predictor *predictor, float *values, uint32_t *flags);
 

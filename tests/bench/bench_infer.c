@@ -62,7 +62,8 @@ static zm_status prepare(bench *b, const char *device, uint32_t threads)
     const zm_mae_config config = zm_mae_default(true);
     const uint32_t patches = zm_vit_patches(&config.vit), size = config.vit.image;
     ZM_TRY(zm_gpu_open(device, &params, &b->gpu));
-    ZM_TRY(zm_model_create_astromae(&config.vit, 1, &b->model));
+    const zm_astromae_config redshift = zm_astromae_default(&config.vit);
+    ZM_TRY(zm_model_create_astromae(&redshift, 1, &b->model));
     ZM_TRY(zm_params_allocate(&b->model->params, b->gpu, false));
     ZM_TRY(zm_params_upload(&b->model->params, b->model->host));
     ZM_TRY(zm_tape_create(b->gpu, false, &b->tape));

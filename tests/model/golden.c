@@ -161,7 +161,8 @@ void zm_golden_open(const char *name, zm_golden *g)
         g->noise =
             draw_data(g, "mask_noise", 2, (uint32_t[]){g->count, zm_vit_patches(&vit)});
     } else {
-        MUST(zm_model_create_astromae(&vit, 0, &g->model));
+        const zm_astromae_config redshift = zm_astromae_default(&vit);
+        MUST(zm_model_create_astromae(&redshift, 0, &g->model));
     }
     g->images = draw_data(g, "images", 4, (uint32_t[]){g->count, ZM_BANDS, s, s});
     g->mags = draw_data(g, "mags", 2, (uint32_t[]){g->count, ZM_BANDS});

@@ -121,7 +121,8 @@ static zm_tensor *build_astromae(zm_check *c)
                                   .heads = 2,
                                   .pcm = true};
     if (c->count == 0) {
-        zm_astromae_add(&c->params, model, &config);
+        const zm_astromae_config redshift = zm_astromae_default(&config);
+        zm_astromae_add(&c->params, model, &redshift);
         for (uint32_t s = 0; s < c->params.slot_count; s++)
             c->params.slots[s].frozen =
                 c->params.slots[s].kind != ZM_PARAM_WEIGHT ||

@@ -104,8 +104,9 @@ static zm_model *fresh(bool astromae, bool pcm)
 {
     zm_model *m = NULL;
     const zm_mae_config config = small_mae(pcm);
+    const zm_astromae_config redshift = zm_astromae_default(&config.vit);
     if (astromae)
-        expect_ok(zm_model_create_astromae(&config.vit, 4, &m));
+        expect_ok(zm_model_create_astromae(&redshift, 4, &m));
     else
         expect_ok(zm_model_create_mae(&config, 4, &m));
     return m;

@@ -21,7 +21,8 @@ static uint64_t count_of(const zm_params *ps, const char *prefix)
 static zm_model *create_astromae(bool pcm)
 {
     zm_model *model = NULL;
-    const zm_vit_config config = zm_mae_default(pcm).vit;
+    const zm_mae_config mae = zm_mae_default(pcm);
+    const zm_astromae_config config = zm_astromae_default(&mae.vit);
     expect_ok(zm_model_create_astromae(&config, 1, &model));
     return model;
 }
@@ -151,9 +152,9 @@ Test(parameters, contradictory_sizes_are_refused)
         expect_status(zm_model_create_mae(&bad[i], 0, &model), ZM_ERR_SHAPE);
         cr_expect_null(model);
     }
-    zm_vit_config odd = good.vit; // three halvings need multiples of 8
-    odd.image = 36;
-    odd.patch = 4;
+    zm_astromae_config odd = zm_astromae_default(&good.vit);
+    odd.vit.image = 36; // three halvings need multiples of 8
+    odd.vit.patch = 4;
     zm_model *model = NULL;
     expect_status(zm_model_create_astromae(&odd, 0, &model), ZM_ERR_SHAPE);
     expect_detail("36");

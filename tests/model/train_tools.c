@@ -31,7 +31,8 @@ zm_model *zm_training_astromae(void)
                                   .depth = 1,
                                   .heads = 2,
                                   .pcm = true};
-    expect_ok(zm_model_create_astromae(&config, 22, &m));
+    const zm_astromae_config redshift = zm_astromae_default(&config);
+    expect_ok(zm_model_create_astromae(&redshift, 22, &m));
     return m;
 }
 
