@@ -1,9 +1,8 @@
 // Options of the verbs: each verb has one table, and from it come parsing (popt), strict
-// checks, --help with the defaults in brackets, --config FILE and --print-config.
+// checks, --help with the defaults in brackets, --preset, --config and --print-config.
 //
 //   struct { const char *data; uint64_t steps; float lr; bool force; } a = {
-//       .steps = 1000, .lr = 1e-3f};                      // what stands here is the
-//       default
+//       .steps = 1000, .lr = 1e-3f}; // what stands here is the default
 //   const zm_option table[] = {
 //       {"data", ZM_OPT_STRING(&a.data), "FILE", "data set", .required = true},
 //       {"steps", ZM_OPT_U64(&a.steps, 1, 1e9), "N", "optimizer steps"},
@@ -16,7 +15,12 @@
 //   if (st == ZM_OK) ...  else if (st == ZM_PENDING) help was printed, nothing to do
 //   zm_options_finish(&o);                                // strings in a.* end here
 //
-// Precedence: command line, then environment (ZMAE_DEVICE), then --config, then default.
+// Precedence: command line, then environment (ZMAE_DEVICE), then --config, then --preset,
+// then default. A flag that a preset or a file turns on is turned off by --no-NAME.
+//
+// A --config file may hold every value in effect, as --print-config writes them. So only
+// what differs from the default (with a preset: from the preset's) counts as given there.
+// A file that records which preset it was made with is not combined with another one.
 #ifndef ZM_OPTIONS_H
 #define ZM_OPTIONS_H
 
@@ -65,6 +69,14 @@ typedef struct zm_option {
 #define ZM_OPT_F32(ptr, lo, hi) ZM_OPTION_F32, {.f32 = (ptr)}, (lo), (hi), .choices = NULL
 #define ZM_OPT_F64(ptr, lo, hi) ZM_OPTION_F64, {.f64 = (ptr)}, (lo), (hi), .choices = NULL
 
+// A named set of values, chosen by --preset NAME. Values are written as on the command
+// line and checked in the same way: "lr=1e-4", "schedule=cyclic", "norm-pix=true".
+typedef struct zm_preset {
+    const char *name;
+    const char *summary;
+    const char *const *values; // ends with NULL
+} zm_preset;
+
 // What every verb takes. Zero before parsing = the usual default.
 typedef struct zm_common {
     const char *device;    // ["auto", or ZMAE_DEVICE]
@@ -82,6 +94,7 @@ typedef struct zm_options {
     const char *arguments; // what follows the options in the usage line: "FILE", or NULL
     uint32_t min_args, max_args; // of arguments that are not options
     const zm_option *table;      // ends with {0}; NULL = common options only
+    const zm_preset *presets;    // ends with {0}; NULL = none
     zm_common common;
     // found
     const char *const *args; // (arg_count)
@@ -93,14 +106,17 @@ typedef struct zm_options {
 // Returns ZM_OK; ZM_PENDING when --help or --print-config was answered on stdout;
 // ZM_ERR_USAGE for unknown, missing, malformed or out-of-range options, whether they come
 // from the command line, the environment or a --config file; ZM_ERR_IO or ZM_ERR_FORMAT
-// when the --config file cannot be read or is not JSON.
+// when the --config file cannot be read or is not JSON; ZM_ERR_INTERNAL for a preset that
+// does not fit the table. "--check-presets" alone tries every preset of the verb (tests).
 zm_status zm_options_parse(zm_options *options, int argc, const char *const *argv);
 
-// Whether the option was set by the user (command line, environment or --config).
+// Whether the option was set: on the command line, by the environment, by --config to
+// another value than it would have had anyway, or by --preset.
 bool zm_options_given(const zm_options *options, const char *name);
 
 // The effective values of all options as a JSON object that --config reads back; a new
-// reference, NULL when memory is out. Options without a value are left out.
+// reference, NULL when memory is out. Options without a value are left out, but of a verb
+// with presets "preset" is null where none was chosen.
 json_t *zm_options_json(const zm_options *options);
 
 void zm_options_finish(zm_options *options);

@@ -122,7 +122,7 @@ static zm_status describe_config(run *r)
 {
     static const char *const apart[] = {
         "out",    "resume",           "device",    "threads", "quiet", "verbose",
-        "config", "checkpoint-every", "log-every", "init",    "data"};
+        "config", "checkpoint-every", "log-every", "init",    "data",  "preset"};
     json_t *all = zm_options_json(r->options);
     for (size_t i = 0; i < ZM_COUNT_OF(apart); i++)
         json_object_del(all, apart[i]);
