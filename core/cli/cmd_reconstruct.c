@@ -1,10 +1,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/cli/paint.h"
 #include "core/cli/session.h"
+#include "core/io/path.h"
 #include "core/io/safetensors.h"
 
 typedef struct reconstruct_args {
@@ -98,12 +98,6 @@ static zm_status write_tensors(const job *j)
     return st;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static zm_status write_picture(const job *j)
 {
     const zm_vit_config *vit = zm_model_vit(j->session.model);
@@ -120,7 +114,7 @@ static zm_status reconstruct(const reconstruct_args *args, const zm_common *comm
 {
     job j = {.args = args,
              .session = {.log = zm_cli_log(common)},
-             .picture = ends_with(args->out, ".png")};
+             .picture = zm_has_extension(args->out, ".png")};
     zm_status st = load_model(&j);
     if (st == ZM_OK)
         st = zm_session_open(&j.session, args->data, common, args->batch);

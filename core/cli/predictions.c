@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/io/bytes.h"
 #include "core/io/csv.h"
 #include "core/io/fits.h"
+#include "core/io/path.h"
 
 static bool any_z(const zm_dataset *ds)
 {
@@ -100,8 +100,6 @@ static zm_status write_fits(const char *path, const zm_predictions *p)
 
 zm_status zm_predictions_write(const char *path, const zm_predictions *p)
 {
-    const size_t n = strlen(path);
-    const bool fits = (n > 5 && strcasecmp(path + n - 5, ".fits") == 0) ||
-                      (n > 4 && strcasecmp(path + n - 4, ".fit") == 0);
+    const bool fits = zm_has_extension(path, ".fits") || zm_has_extension(path, ".fit");
     return fits ? write_fits(path, p) : write_csv(path, p);
 }

@@ -9,6 +9,7 @@
 
 #include "core/cli/progress.h"
 #include "core/io/bytes.h"
+#include "core/io/path.h"
 #include "core/train/checkpoint.h"
 #include "core/train/predictor.h"
 #include "core/train/train_log.h"
@@ -81,15 +82,6 @@ static zm_status configure(const zm_train_args *a, const zm_common *common,
     return parse_augment(a->augment, &out->augment);
 }
 
-static char *join(const char *dir, const char *name)
-{
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", dir, name);
-    return path;
-}
-
 // How the weights came about: a summary in the metadata, the same after any resume.
 static void describe_training(run *r)
 {
@@ -108,7 +100,7 @@ static void describe_training(run *r)
 
 static zm_status save_model(run *r, const char *name)
 {
-    char *path = join(r->args->out, name);
+    char *path = zm_path_join(r->args->out, name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", r->args->out);
     describe_training(r);
@@ -135,7 +127,7 @@ static zm_status describe_config(run *r)
 
 static zm_status write_config(const run *r)
 {
-    char *path = join(r->args->out, "config.json");
+    char *path = zm_path_join(r->args->out, "config.json");
     json_t *all = zm_options_json(r->options);
     char *text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
     zm_atomic_file file = {0};
@@ -387,7 +379,7 @@ static zm_status prepare(run *r, const zm_checkpoint *c)
 static bool model_follows(const run *r, const zm_checkpoint *c)
 {
     struct stat model, checkpoint;
-    char *path = join(r->args->out, "model.safetensors");
+    char *path = zm_path_join(r->args->out, "model.safetensors");
     const bool found = path && stat(path, &model) == 0 && stat(c->path, &checkpoint) == 0;
     free(path);
     if (!found || model.st_mtim.tv_sec != checkpoint.st_mtim.tv_sec)

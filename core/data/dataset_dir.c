@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "core/io/csv.h"
+#include "core/io/path.h"
 
 static const char *const labels_name = "labels.csv";
 static const uint64_t cache_bytes = UINT64_C(256) << 20;
@@ -50,20 +51,11 @@ static void close_source(void *state)
     free(s);
 }
 
-static char *join_path(const char *directory, const char *name)
-{
-    const size_t size = strlen(directory) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", directory, name);
-    return path;
-}
-
 static zm_status read_cube(const dir_source *s, const char *name, const zm_log *log,
                            zm_fits_image **out)
 {
     zm_fits *fits = NULL;
-    char *path = join_path(s->ds->path, name);
+    char *path = zm_path_join(s->ds->path, name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a name", s->ds->path);
     zm_status st = zm_fits_open(path, s->helper, &fits);
@@ -128,7 +120,7 @@ static bool holds_fits(const char *directory, const char *name)
 {
     uint8_t start[8] = {0};
     struct stat info;
-    char *path = join_path(directory, name);
+    char *path = zm_path_join(directory, name);
     FILE *f = NULL;
     size_t n = 0;
     if (path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
@@ -165,7 +157,7 @@ static zm_status list_directory(dir_source *s)
 static zm_status read_labels(dir_source *s)
 {
     struct stat info;
-    char *path = join_path(s->ds->path, labels_name);
+    char *path = zm_path_join(s->ds->path, labels_name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a name", s->ds->path);
     zm_status st = ZM_OK;

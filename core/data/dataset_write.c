@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/data/photometry.h"
+#include "core/io/path.h"
 #include "core/io/safetensors.h"
 
 enum { FIELD_ID, FIELD_RA, FIELD_DEC, FIELD_Z, FIELD_MAGS, FIELD_EBV, FIELD_IMAGE };
@@ -22,13 +23,6 @@ struct zm_dataset_writer {
     uint64_t shape[4];
     bool declared;
 };
-
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text);
-    const size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 static zm_status begin_fits(zm_dataset_writer *w, const zm_dataset_info *info)
 {
@@ -98,8 +92,8 @@ zm_status zm_dataset_writer_create(const char *path, const zm_dataset_info *info
     w->image_count = (uint64_t)ZM_BANDS * info->height * info->width;
     memcpy(w->shape, (uint64_t[4]){info->count, ZM_BANDS, info->height, info->width},
            sizeof w->shape);
-    const zm_status st =
-        ends_with(path, ".fits") ? begin_fits(w, info) : begin_safetensors(w, info);
+    const zm_status st = zm_has_extension(path, ".fits") ? begin_fits(w, info)
+                                                         : begin_safetensors(w, info);
     if (st != ZM_OK) {
         zm_dataset_writer_abort(&w);
         return st;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "core/io/path.h"
 #include "core/io/safetensors.h"
 
 static const char *const blocks[] = {"weights", "m", "v"};
@@ -121,12 +122,9 @@ void zm_checkpoint_sweep(const char *dir)
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        const size_t size = strlen(dir) + strlen(e->d_name) + 2;
-        char *path = is_half_written(e->d_name) ? malloc(size) : NULL;
-        if (path) {
-            snprintf(path, size, "%s/%s", dir, e->d_name);
+        char *path = is_half_written(e->d_name) ? zm_path_join(dir, e->d_name) : NULL;
+        if (path)
             remove(path);
-        }
         free(path);
     }
     closedir(d);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/io/path.h"
 #include "core/io/safetensors.h"
 #include "core/train/model.h"
 #include "core/train/model_meta.h"
@@ -130,12 +131,6 @@ static zm_status read_name(const zm_safetensors *st, zm_model *model,
     return status;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static zm_status read_weights(const zm_safetensors *st, zm_model *model)
 {
     const zm_params *ps = &model->params;
@@ -150,7 +145,7 @@ static zm_status read_weights(const zm_safetensors *st, zm_model *model)
     }
     for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
         const char *name = zm_safetensors_at(st, i)->name;
-        if (!zm_params_find(ps, name) && !ends_with(name, "num_batches_tracked"))
+        if (!zm_params_find(ps, name) && !zm_has_suffix(name, "num_batches_tracked"))
             return ZM_FAIL(ZM_ERR_SHAPE, "%s: unexpected tensor %s",
                            zm_safetensors_path(st), name);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/io/bytes.h"
+#include "core/io/path.h"
 
 enum { MAX_LOG_BYTES = 1 << 30, LINE_BYTES = 256 };
 static const char *const csv_header = "step,loss,lr,grad_norm,val_loss\n";
@@ -73,11 +74,9 @@ static zm_status open_one(const char *dir, const char *name, uint64_t first_step
                           const char *header, int64_t (*step_of)(const char *, size_t),
                           FILE **out)
 {
-    const size_t size = strlen(dir) + strlen(name) + 2;
-    char *path = malloc(size);
+    char *path = zm_path_join(dir, name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", dir);
-    snprintf(path, size, "%s/%s", dir, name);
     zm_status st = cut(path, first_step, header, step_of);
     if (st == ZM_OK && !(*out = fopen(path, "ab")))
         st = ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
