@@ -21,6 +21,11 @@ bool zm_zip_is_zip(const uint8_t *data, uint64_t size);
 // Errors: ZM_ERR_IO, ZM_ERR_FORMAT, ZM_ERR_MEMORY. More than 100,000 entries, names of
 // more than 512 bytes, with "..", absolute or twice, and encryption are ZM_ERR_FORMAT.
 zm_status zm_zip_open(const char *path, zm_zip **out);
+
+// The same for an archive in memory, which must stay where it is; label stands in
+// messages.
+zm_status zm_zip_open_memory(const char *label, const uint8_t *data, uint64_t size,
+                             zm_zip **out);
 void zm_zip_close(zm_zip **zip);
 
 uint64_t zm_zip_count(const zm_zip *zip);
