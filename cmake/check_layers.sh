@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fails when a file includes upwards. The order, lowest first:
-#   base, rng < gpu < io < tensor, tape < ops < data < nn < train < cli
+#   base, cpus, rng < gpu < io < tensor, tape < ops < data < nn < train < cli
 # and io knows nothing of devices. Backends see core only up to gpu;
 # core sees backends nowhere but in core/gpu_devices.c, through core/gpu_impl.h. A backend
 # may also write files (a pipeline cache) through core/io/bytes.h.
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 2
 find core backends -name '*.[ch]' | sort | xargs awk '
 function layer(path)
 {
-    if (path ~ /^core\/(base|rng|kernel_structs)\.[ch]$/) return 1
+    if (path ~ /^core\/(base|cpus|rng|kernel_structs)\.[ch]$/) return 1
     if (path ~ /^shaders\//) return 1
     if (path ~ /^core\/gpu[a-z_]*\.[ch]$/) return 2
     if (path ~ /^backends\//) return 3

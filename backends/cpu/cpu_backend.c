@@ -8,6 +8,7 @@
 
 #include "backends/cpu/cpu_isa.h"
 #include "backends/cpu/cpu_threads.h"
+#include "core/cpus.h"
 #include "core/gpu_impl.h"
 
 enum {
@@ -288,7 +289,7 @@ static const zm_gpu_ops cpu_ops = {
 
 static uint32_t wanted_threads(const zm_gpu_params *params)
 {
-    return params->threads ? params->threads : zm_cpu_allowed();
+    return params->threads ? params->threads : zm_cpus_allowed();
 }
 
 static uint32_t cpu_list(const zm_gpu_params *params, zm_caps *out, uint32_t max)

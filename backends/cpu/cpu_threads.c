@@ -1,20 +1,14 @@
-#ifdef __linux__
-#define _GNU_SOURCE // sched_getaffinity
-#endif
 #include "backends/cpu/cpu_threads.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sched.h>
-#endif
+
+#include "core/cpus.h"
 
 // A waiting thread looks this often before it sleeps: long enough for the gap between two
 // kernels of a program, short enough not to burn a CPU that others want.
-enum { SPINS = 400, MAX_THREADS = 1024 };
+enum { SPINS = 400 };
 
 typedef struct worker {
     zm_cpu_pool *pool;
@@ -42,39 +36,6 @@ static void relax(void)
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");
 #endif
-}
-
-// The quota of the control group in CPUs, rounded up; 0 = none.
-static uint32_t quota_cpus(void)
-{
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
-    if (!f)
-        return 0;
-    double quota = 0, period = 0;
-    const int fields = fscanf(f, "%lf %lf", &quota, &period); // "max" reads no field
-    fclose(f);
-    if (fields != 2 || !(quota > 0 && period > 0 && quota / period < MAX_THREADS))
-        return 0;
-    const double cpus = quota / period;
-    const uint32_t whole = (uint32_t)cpus;
-    return whole + (cpus > whole);
-}
-
-uint32_t zm_cpu_allowed(void)
-{
-    long n = 0;
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        n = CPU_COUNT(&set);
-#endif
-#ifdef _SC_NPROCESSORS_ONLN
-    if (n <= 0) // no mask, or more CPUs than a cpu_set_t holds
-        n = sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-    const uint32_t cpus = n <= 0 ? 1 : n > MAX_THREADS ? MAX_THREADS : (uint32_t)n;
-    const uint32_t quota = quota_cpus();
-    return quota != 0 ? ZM_MIN(cpus, quota) : cpus;
 }
 
 // Waits until the round is no longer seen, and returns the new one.
@@ -157,7 +118,7 @@ uint32_t zm_cpu_pool_threads(const zm_cpu_pool *pool)
 
 zm_status zm_cpu_pool_create(uint32_t threads, zm_cpu_pool **out)
 {
-    threads = ZM_MAX(1u, ZM_MIN(threads, (uint32_t)MAX_THREADS));
+    threads = ZM_MAX(1u, ZM_MIN(threads, (uint32_t)ZM_MAX_CPUS));
     zm_cpu_pool *pool = zm_calloc(1, sizeof *pool + threads * sizeof(worker));
     if (!pool)
         return ZM_FAIL(ZM_ERR_MEMORY, "no memory for a pool of %u threads",

@@ -7,10 +7,6 @@
 typedef struct zm_cpu_pool zm_cpu_pool;
 typedef void zm_cpu_task(void *user, uint32_t part);
 
-// How many CPUs this process may use: affinity mask, then control-group quota, at
-// least 1.
-uint32_t zm_cpu_allowed(void);
-
 // threads counts the calling thread; fewer are used where the system starts no more.
 zm_status zm_cpu_pool_create(uint32_t threads, zm_cpu_pool **out);
 void zm_cpu_pool_destroy(zm_cpu_pool **pool);

@@ -80,7 +80,12 @@ zm_status zm_cli_open_gpu(const zm_common *common, zm_gpu **out)
     const zm_gpu_params params = {.threads = common->threads,
                                   .cache_dir = cache_dir(cache, sizeof cache),
                                   .log = zm_cli_log(common)};
-    return zm_gpu_open(common->device, &params, out);
+    ZM_TRY(zm_gpu_open(common->device, &params, out));
+    const zm_caps *caps = zm_gpu_caps(*out);
+    if (caps->threads > 0)
+        zm_log_write(&params.log, ZM_LOG_DEBUG, "%s: %u threads", caps->name,
+                     (unsigned)caps->threads);
+    return ZM_OK;
 }
 
 const char *zm_cli_helper(void)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "core/cpus.h"
 #include "core/data/cutout.h"
 
 #define DEFAULT_SIZE_PX 64
@@ -60,11 +60,7 @@ static void run_workers(worker *workers, uint32_t count)
 
 static uint32_t choose_threads(uint32_t wanted)
 {
-    if (wanted == 0) {
-        const long online = sysconf(_SC_NPROCESSORS_ONLN);
-        wanted = online > 0 ? (uint32_t)ZM_MIN(online, MAX_THREADS) : 1;
-    }
-    return ZM_MIN(wanted, MAX_THREADS);
+    return ZM_MIN(wanted ? wanted : zm_cpus_allowed(), MAX_THREADS);
 }
 
 static zm_status check_params(const zm_simulate_params *p, uint32_t size)
@@ -192,6 +188,8 @@ zm_status zm_simulate(const zm_simulate_params *params,
         zm_log_write(log, ZM_LOG_WARN,
                      "%s has %llu rows: later cutouts show the same galaxies again",
                      params->catalog, (unsigned long long)catalog->count);
+    zm_log_write(log, ZM_LOG_DEBUG, "simulate: at most %u threads",
+                 (unsigned)choose_threads(params->threads));
     zm_status st = zm_population_create(catalog, params->seed, &population);
     if (st == ZM_OK)
         st = run_job(params, population, size, progress, user);

@@ -9,7 +9,7 @@ typedef struct zm_simulate_params {
     uint64_t seed;
     uint32_t size;       // pixels a side [64]
     const char *catalog; // FITS table with MODELFLUX, Z, EXTINCTION; NULL = analytic
-    uint32_t threads;    // [all]
+    uint32_t threads;    // [all allowed CPUs]
     const char *out;     // *.fits or safetensors
 } zm_simulate_params;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/cpu/cpu_threads.h"
+#include "core/cpus.h"
 #include "core/gpu_impl.h"
 #include "core/kernel_structs.h"
 
@@ -95,7 +96,7 @@ Test(gpu, cpu_opens_as_asked)
     cr_assert_eq(zm_gpu_caps(gpu)->real, ZM_F64, "double precision is the CPU's");
     zm_gpu_destroy(&gpu);
     cr_assert_eq(zm_gpu_open("cpu", NULL, &gpu), ZM_OK);
-    cr_assert_eq(zm_gpu_caps(gpu)->threads, zm_cpu_allowed());
+    cr_assert_eq(zm_gpu_caps(gpu)->threads, zm_cpus_allowed());
     zm_gpu_destroy(&gpu);
 }
 
