@@ -7,20 +7,46 @@
 #include <unistd.h>
 
 #include "core/cli/progress.h"
+#include "core/io/bytes.h"
 
 static volatile sig_atomic_t caught; // a handler can reach nothing but a global
 
-static void on_signal(int number)
+static void end_by_signal(int number)
 {
+    zm_atomic_discard_all();
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(number, &action, NULL);
+    raise(number); // is blocked until this handler returns, and then ends the process
+}
+
+static void ask_to_stop(int number)
+{
+    if (caught)
+        end_by_signal(number);
     caught = number;
+}
+
+static void handle(int number, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+void zm_cli_clean_on_signals(void)
+{
+    static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < ZM_COUNT_OF(ending); i++) {
+        struct sigaction before;
+        if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            handle(ending[i], end_by_signal);
+    }
 }
 
 void zm_cli_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    handle(SIGINT, ask_to_stop);
+    handle(SIGTERM, ask_to_stop);
 }
 
 bool zm_cli_stop_requested(void)

@@ -22,7 +22,13 @@ int zm_cli_exit(zm_status status);
 // Log to stderr as --quiet and --verbose want it; warnings start with "zmae: warning: ".
 zm_log zm_cli_log(const zm_common *common);
 
-// From now on SIGINT and SIGTERM only ask to stop (a second one ends the process).
+// From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of unfinished outputs
+// and then end the process as they would have anyway (a shell sees 130, 143 or 129). One
+// that was ignored stays ignored.
+void zm_cli_clean_on_signals(void);
+
+// For verbs that save their state: from now on SIGINT and SIGTERM only ask to stop. A
+// second one ends the process as above.
 void zm_cli_catch_signals(void);
 bool zm_cli_stop_requested(void);
 

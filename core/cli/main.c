@@ -49,6 +49,7 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "--fits-helper") == 0)
         return zm_fits_helper_main(argc, argv);
     int status = 0;
+    zm_cli_clean_on_signals();
     if (argc < 2) {
         print_help(stderr);
         return zm_status_exit(ZM_ERR_USAGE);

@@ -13,11 +13,16 @@ typedef struct zm_atomic_file {
     FILE *f;
     char *path;
     char *temp;
+    struct zm_temp *listed; // NULL = not known to zm_atomic_discard_all
 } zm_atomic_file;
 zm_status zm_atomic_begin(const char *path, zm_atomic_file *file);
 zm_status zm_atomic_commit(zm_atomic_file *file); // frees also on failure
 void zm_atomic_abort(zm_atomic_file *file);       // accepts a committed or empty one
 zm_status zm_atomic_write(zm_atomic_file *file, const void *data, uint64_t size);
+
+// Removes the temporary files of all files that are open. Only for a handler of a signal
+// that ends the process (it is async-signal-safe): a later commit fails.
+void zm_atomic_discard_all(void);
 
 // The whole file, at most max_size bytes, into fresh memory with a NUL behind it.
 zm_status zm_file_read(const char *path, uint64_t max_size, uint8_t **out,

@@ -84,6 +84,31 @@ Test(bytes, abort_keeps_the_old_file_and_leaves_nothing_else)
     test_dir_remove(dir);
 }
 
+Test(bytes, discarding_removes_what_is_open_and_nothing_else)
+{
+    char dir[TEST_PATH], path[TEST_PATH];
+    zm_atomic_file open[2] = {{0}};
+    test_dir_create(dir);
+    for (int i = 0; i < 100; i++) { // finished files make room for later ones
+        zm_atomic_file done = {0};
+        expect_ok(
+            zm_atomic_begin(test_join(dir, i % 2 ? "kept" : "given-up", path), &done));
+        if (i % 2)
+            expect_ok(zm_atomic_commit(&done));
+        else
+            zm_atomic_abort(&done);
+    }
+    expect_ok(zm_atomic_begin(test_join(dir, "a", path), &open[0]));
+    expect_ok(zm_atomic_begin(test_join(dir, "b", path), &open[1]));
+    cr_assert_eq(test_dir_count(dir), 3);
+    zm_atomic_discard_all();
+    cr_assert_eq(test_dir_count(dir), 1);
+    cr_expect_eq(zm_atomic_commit(&open[0]), ZM_ERR_IO);
+    zm_atomic_abort(&open[1]);
+    cr_assert_eq(test_dir_count(dir), 1);
+    test_dir_remove(dir);
+}
+
 Test(bytes, a_symbolic_link_stays_a_link)
 {
     char dir[TEST_PATH], path[TEST_PATH], link[TEST_PATH];
