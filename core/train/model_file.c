@@ -1,22 +1,22 @@
-// Models as safetensors files.
+// Models as files: any that holds named tensors is read, safetensors are written.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/io/path.h"
-#include "core/io/safetensors.h"
 #include "core/train/model.h"
 #include "core/train/model_meta.h"
+#include "core/train/weights.h"
 
 // Number of consecutive "PREFIX.N.norm1.weight".
-static uint32_t count_blocks(const zm_safetensors *st, const char *prefix)
+static uint32_t count_blocks(const zm_weights *st, const char *prefix)
 {
     char name[64];
     uint32_t n = 0;
     for (; n <= ZM_MAX_DEPTH; n++) {
         snprintf(name, sizeof name, "%s.%u.norm1.weight", prefix, n);
-        if (!zm_safetensors_find(st, name))
+        if (!zm_weights_find(st, name))
             break;
     }
     return n;
@@ -33,11 +33,11 @@ static uint32_t default_heads(uint32_t width)
 }
 
 // Encoder sizes from names and shapes alone.
-static zm_status guess_vit(const zm_safetensors *st, zm_vit_config *c)
+static zm_status guess_vit(const zm_weights *st, zm_vit_config *c)
 {
-    const char *path = zm_safetensors_path(st);
-    const zm_st_entry *proj = zm_safetensors_find(st, "patch_embed.proj.weight");
-    const zm_st_entry *pos = zm_safetensors_find(st, "pos_embed");
+    const char *path = zm_weights_path(st);
+    const zm_st_entry *proj = zm_weights_find(st, "patch_embed.proj.weight");
+    const zm_st_entry *pos = zm_weights_find(st, "pos_embed");
     if (!proj || proj->rank != 4 || proj->shape[2] != proj->shape[3])
         return ZM_FAIL(
             ZM_ERR_FORMAT,
@@ -60,18 +60,18 @@ static zm_status guess_vit(const zm_safetensors *st, zm_vit_config *c)
     c->image = grid * c->patch;
     c->depth = count_blocks(st, "blocks");
     c->heads = default_heads(c->width);
-    c->pcm = zm_safetensors_find(st, "blocks.0.attn.q_bias") != NULL;
+    c->pcm = zm_weights_find(st, "blocks.0.attn.q_bias") != NULL;
     return ZM_OK;
 }
 
-static zm_status guess_mae(const zm_safetensors *st, zm_mae_config *c)
+static zm_status guess_mae(const zm_weights *st, zm_mae_config *c)
 {
     *c = (zm_mae_config){.mask_ratio = 0.75};
     ZM_TRY(guess_vit(st, &c->vit));
-    const zm_st_entry *embed = zm_safetensors_find(st, "decoder_embed.weight");
+    const zm_st_entry *embed = zm_weights_find(st, "decoder_embed.weight");
     if (!embed || embed->rank != 2)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: no decoder_embed.weight of two dimensions",
-                       zm_safetensors_path(st));
+                       zm_weights_path(st));
     c->dec_width = dim(embed, 0);
     c->dec_depth = count_blocks(st, "decoder_blocks");
     c->dec_heads = default_heads(c->dec_width);
@@ -91,15 +91,13 @@ static const char *shape_text(const zm_st_entry *e, char *out, size_t size)
 
 // The numbers in memory of a slot's name agree with the file, or the name is an alias
 // whose values were read before: unlike values are an error.
-static zm_status read_name(const zm_safetensors *st, zm_model *model,
-                           const zm_param_name *name, bool *seen)
+static zm_status read_name(zm_weights *st, zm_model *model, const zm_param_name *name,
+                           bool *seen)
 {
-    const char *path = zm_safetensors_path(st);
-    const zm_st_entry *e = zm_safetensors_find(st, name->name);
-    if (!e && (name->alias || *seen))
+    const char *path = zm_weights_path(st);
+    const zm_st_entry *e = zm_weights_find(st, name->name);
+    if (!e) // check_names has found the values under another name
         return ZM_OK;
-    if (!e)
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: tensor %s is missing", path, name->name);
     bool fits = e->rank == name->rank;
     for (uint32_t i = 0; fits && i < e->rank; i++)
         fits = e->shape[i] == name->dim[i];
@@ -114,7 +112,7 @@ static zm_status read_name(const zm_safetensors *st, zm_model *model,
     float *values = zm_calloc(e->count, sizeof *values);
     if (!values)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for tensor %s", path, name->name);
-    zm_status status = zm_safetensors_read_f32(st, e, 0, e->count, values);
+    zm_status status = zm_weights_read_f32(st, e, values);
     float *at = zm_params_host_at(&model->params, name, model->host);
     for (uint64_t i = 0; i < e->count && status == ZM_OK; i++)
         if (!isfinite(values[i]))
@@ -131,9 +129,65 @@ static zm_status read_name(const zm_safetensors *st, zm_model *model,
     return status;
 }
 
-static zm_status read_weights(const zm_safetensors *st, zm_model *model)
+// A list of names for a message: "a, b, c and 3 more".
+typedef struct name_list {
+    char text[440];
+    uint32_t shown, count;
+} name_list;
+
+static void list_name(name_list *list, const char *name)
+{
+    enum { MAX_SHOWN = 10, MORE = 24 }; // room for " and N more"
+    const size_t used = strlen(list->text);
+    list->count++;
+    if (list->shown == MAX_SHOWN || list->shown + 1 < list->count ||
+        used + strlen(name) + MORE >= sizeof list->text)
+        return;
+    snprintf(list->text + used, sizeof list->text - used, "%s%s", used ? ", " : "", name);
+    list->shown++;
+}
+
+static const char *list_end(name_list *list)
+{
+    const size_t used = strlen(list->text);
+    if (list->shown < list->count)
+        snprintf(list->text + used, sizeof list->text - used, " and %u more",
+                 list->count - list->shown);
+    return list->count ? list->text : "none";
+}
+
+// Whether the file has the values of a name, under it or under an alias.
+static bool is_there(const zm_weights *st, const zm_params *ps, const zm_param_name *name)
+{
+    bool found = zm_weights_find(st, name->name) != NULL;
+    for (uint32_t j = 0; j < ps->name_count && !found; j++)
+        found = ps->names[j].alias && ps->names[j].slot == name->slot &&
+                zm_weights_find(st, ps->names[j].name);
+    return found;
+}
+
+// The file has every tensor of the model and no other, as load_state_dict(strict=True).
+static zm_status check_names(const zm_weights *st, const zm_params *ps)
+{
+    name_list missing = {0}, unexpected = {0};
+    for (uint32_t i = 0; i < ps->name_count; i++)
+        if (!ps->names[i].alias && !is_there(st, ps, &ps->names[i]))
+            list_name(&missing, ps->names[i].name);
+    for (uint64_t i = 0; i < zm_weights_count(st); i++) {
+        const char *name = zm_weights_at(st, i)->name;
+        if (!zm_params_find(ps, name) && !zm_has_suffix(name, "num_batches_tracked"))
+            list_name(&unexpected, name);
+    }
+    if (missing.count == 0 && unexpected.count == 0)
+        return ZM_OK;
+    return ZM_FAIL(ZM_ERR_SHAPE, "%s: missing tensors: %s; unexpected tensors: %s",
+                   zm_weights_path(st), list_end(&missing), list_end(&unexpected));
+}
+
+static zm_status read_weights(zm_weights *st, zm_model *model)
 {
     const zm_params *ps = &model->params;
+    ZM_TRY(check_names(st, ps));
     for (uint32_t i = 0; i < ps->name_count; i++) {
         bool seen = false;
         if (ps->names[i].alias)
@@ -143,28 +197,22 @@ static zm_status read_weights(const zm_safetensors *st, zm_model *model)
                 ZM_TRY(read_name(st, model, &ps->names[j], &seen));
         ZM_TRY(read_name(st, model, &ps->names[i], &seen));
     }
-    for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
-        const char *name = zm_safetensors_at(st, i)->name;
-        if (!zm_params_find(ps, name) && !zm_has_suffix(name, "num_batches_tracked"))
-            return ZM_FAIL(ZM_ERR_SHAPE, "%s: unexpected tensor %s",
-                           zm_safetensors_path(st), name);
-    }
     return ZM_OK;
 }
 
-static zm_status build(const zm_safetensors *st, uint32_t heads, uint32_t dec_heads,
+static zm_status build(const zm_weights *st, uint32_t heads, uint32_t dec_heads,
                        json_t *meta, zm_model **out)
 {
-    if (zm_safetensors_find(st, "concat_block.0.weight")) {
+    if (zm_weights_find(st, "concat_block.0.weight")) {
         zm_astromae_config config = {.branches = ZM_BRANCH_ALL};
         ZM_TRY(guess_vit(st, &config.vit));
-        ZM_TRY(zm_meta_vit(meta, zm_safetensors_path(st), &config.vit));
+        ZM_TRY(zm_meta_vit(meta, zm_weights_path(st), &config.vit));
         config.vit.heads = heads ? heads : config.vit.heads;
         return zm_model_create_astromae(&config, 0, out);
     }
     zm_mae_config mae;
     ZM_TRY(guess_mae(st, &mae));
-    ZM_TRY(zm_meta_mae(meta, zm_safetensors_path(st), &mae));
+    ZM_TRY(zm_meta_mae(meta, zm_weights_path(st), &mae));
     mae.vit.heads = heads ? heads : mae.vit.heads;
     mae.dec_heads = dec_heads ? dec_heads : mae.dec_heads;
     return zm_model_create_mae(&mae, 0, out);
@@ -173,11 +221,11 @@ static zm_status build(const zm_safetensors *st, uint32_t heads, uint32_t dec_he
 zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
                         zm_model **out)
 {
-    zm_safetensors *st = NULL;
+    zm_weights *st = NULL;
     zm_model *model = NULL;
     json_t *meta = NULL;
-    ZM_TRY(zm_safetensors_open(path, &st));
-    const char *text = zm_safetensors_meta(st, "zmae");
+    ZM_TRY(zm_weights_open(path, &st));
+    const char *text = zm_weights_meta(st, "zmae");
     zm_status status = text ? zm_meta_parse(text, path, &meta) : ZM_OK;
     if (status == ZM_OK)
         status = zm_error_context(build(st, heads, dec_heads, meta, &model), "%s", path);
@@ -188,7 +236,7 @@ zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
     if (status == ZM_OK && !(model->path = zm_strdup(path)))
         status = ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
     json_decref(meta);
-    zm_safetensors_close(&st);
+    zm_weights_close(&st);
     if (status != ZM_OK)
         zm_model_destroy(&model);
     *out = model;
