@@ -105,6 +105,14 @@
 #define ZM_PARAMS_sqerr_fwd ZM_U(rows) ZM_U(cols)
 // dpred = scale * weight * 2 / cols * (pred - target)
 #define ZM_PARAMS_sqerr_bwd ZM_U(rows) ZM_U(cols) ZM_F(scale) ZM_U(accumulate)
+// logits (rows, bins), bin (rows) < bins, weight (rows) -> loss (rows) = weight * -log of
+// softmax at bin; stats (rows, 2) = largest logit, sum of exp(logit - largest)
+#define ZM_PARAMS_cross_entropy_fwd ZM_U(rows) ZM_U(bins)
+// dlogits = scale * weight * (softmax - [c = bin])
+#define ZM_PARAMS_cross_entropy_bwd ZM_U(rows) ZM_U(bins) ZM_F(scale) ZM_U(accumulate)
+// pred (rows, 2) = mean, log variance; z, weight (rows) -> loss (rows); extent rows
+#define ZM_PARAMS_gauss_nll_fwd ZM_U(rows)
+#define ZM_PARAMS_gauss_nll_bwd ZM_U(rows) ZM_F(scale) ZM_U(accumulate)
 // y[0] = scale * sum of x (n), one fixed tree; extent 1 row
 #define ZM_PARAMS_sum ZM_U(n) ZM_F(scale) ZM_U(accumulate)
 // y[r] = sum of x[i]^2 over i in [r * chunk, min(n, (r + 1) * chunk)), extent = rows of y

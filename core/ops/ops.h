@@ -119,6 +119,22 @@ zm_tensor *zm_squared_error(zm_tape *tape, zm_tensor *pred, zm_tensor *target,
                             zm_tensor *weight, float scale, float grad_scale,
                             zm_tensor **each);
 
+// Weighted cross-entropy: sum over rows of weight * -log(softmax of the row at bin),
+// times scale; otherwise as zm_squared_error. With weight 1 and scale 1 / B it equals
+// torch.nn.functional.cross_entropy.
+//   logits (..., bins); bin (rows) u32, below bins; weight (rows)
+zm_tensor *zm_cross_entropy(zm_tape *tape, zm_tensor *logits, zm_tensor *bin,
+                            zm_tensor *weight, float scale, float grad_scale,
+                            zm_tensor **each);
+
+// Weighted negative log-likelihood of normal laws, without its constant: sum over rows of
+// weight * ((mean - z)^2 exp(-s) + s) / 2, times scale; otherwise as zm_squared_error.
+// With weight 1 and scale 1 / B it equals torch.nn.GaussianNLLLoss, var = exp(s).
+//   pred (..., 2): mean and log variance s; z, weight (rows). exp(-s) is clamped to
+//   exp(+-80), which single precision holds.
+zm_tensor *zm_gauss_nll(zm_tape *tape, zm_tensor *pred, zm_tensor *z, zm_tensor *weight,
+                        float scale, float grad_scale, zm_tensor **each);
+
 // Input pipeline: centre crop, flips, rotations, stretch, noise, all on the device.
 typedef struct zm_augment_args {
     uint32_t out_size;

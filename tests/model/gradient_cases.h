@@ -28,6 +28,8 @@
     X(avgpool2)                                                                          \
     X(maxpool3)                                                                          \
     X(squared_error)                                                                     \
+    X(cross_entropy)                                                                     \
+    X(gauss_nll)                                                                         \
     X(shared_tensors)
 #define ZM_CHECK_MODELS(X)                                                               \
     X(plain_block)                                                                       \

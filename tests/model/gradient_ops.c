@@ -179,6 +179,38 @@ const zm_check_case zm_check_squared_error = {
     .shapes = {{1, 1}, {2, 3}, {17, 16}, {67, 5}, {1, 257}},
     .scales = {1e-3, 1, 100}};
 
+// rows, bins: the gradient is asked for in halves
+static zm_tensor *build_cross_entropy(zm_check *c)
+{
+    zm_tensor *x = leaf2(c, c->scale, SHAPE(0), SHAPE(1));
+    zm_tensor *bin = zm_check_index(c, SHAPE(0), 1, SHAPE(1));
+    zm_tensor *weight = zm_check_constant(c, ZM_CHECK_POSITIVE, 1, 1, SHAPE(0), 0, 0, 0);
+    c->own_loss = true;
+    c->grad_scale = 0.5;
+    return zm_cross_entropy(c->tape, x, bin, weight, 0.375f, 0.5f, NULL);
+}
+const zm_check_case zm_check_cross_entropy = {
+    .name = "cross_entropy",
+    .build = build_cross_entropy,
+    .shapes = {{1, 2}, {2, 3}, {17, 16}, {67, 5}, {1, 257}, {3, 180}},
+    .scales = {1e-3, 1, 10}};
+
+// rows: means and log variances of about the scale
+static zm_tensor *build_gauss_nll(zm_check *c)
+{
+    zm_tensor *x = leaf2(c, c->scale, SHAPE(0), 2);
+    zm_tensor *z =
+        zm_check_constant(c, ZM_CHECK_SYMMETRIC, c->scale, 2, SHAPE(0), 1, 0, 0);
+    zm_tensor *weight = zm_check_constant(c, ZM_CHECK_POSITIVE, 1, 1, SHAPE(0), 0, 0, 0);
+    c->own_loss = true;
+    c->grad_scale = 0.5;
+    return zm_gauss_nll(c->tape, x, z, weight, 0.375f, 0.5f, NULL);
+}
+const zm_check_case zm_check_gauss_nll = {.name = "gauss_nll",
+                                          .build = build_gauss_nll,
+                                          .shapes = {{1}, {2}, {17}, {67}},
+                                          .scales = {1e-3, 1, 6}};
+
 // x goes into a sum twice, a residual, a view and a concatenation; w into two layers; b
 // into those and a norm, whose scale is used once
 static zm_tensor *build_shared_tensors(zm_check *c)

@@ -324,27 +324,6 @@ static void reference_elements(kernel_case *k)
                             X(0)[p->xo + i * p->xs0 + j * p->xs1 + l * p->xs2], 0);
         break;
     }
-    case ZM_KERNEL_sqerr_fwd: {
-        PARAMS(sqerr_fwd, k);
-        for (size_t r = 0; r < p->rows; r++) {
-            tally t = {0};
-            for (size_t i = r * p->cols; i < (r + 1) * p->cols; i++)
-                tally_add(&t, (X(0)[i] - X(1)[i]) * (X(0)[i] - X(1)[i]));
-            const double share = X(2)[r] / p->cols;
-            put(k, 3, r, share * t.sum, share * (tally_slack(t) + 6 * t.size));
-        }
-        break;
-    }
-    case ZM_KERNEL_sqerr_bwd: {
-        PARAMS(sqerr_bwd, k);
-        for (size_t i = 0; i < (size_t)p->rows * p->cols; i++) {
-            const double slope =
-                (double)p->scale * X(2)[i / p->cols] * 2 / (double)p->cols;
-            put_sum(k, 3, i, p->accumulate, slope * (X(0)[i] - X(1)[i]),
-                    8 * slope * fabs(X(0)[i] - X(1)[i]));
-        }
-        break;
-    }
     default: {
         PARAMS(adamw, k);
         const double *h = X(5);
@@ -387,6 +366,8 @@ void kernel_reference(kernel_case *k)
         reference_masks(k);
     else if (strstr(name, "augment"))
         reference_augment(k);
+    else if (strstr(name, "sqerr") || strstr(name, "entropy") || strstr(name, "nll"))
+        reference_losses(k);
     else if (strstr(name, "sum") || strstr(name, "grouped"))
         reference_linear_sums(k);
     else

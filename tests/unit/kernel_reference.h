@@ -43,7 +43,8 @@ static inline double tally_slack(tally t)
     return (t.n + 4) * t.size;
 }
 
-// kernel_reference_tokens.c
+// kernel_reference_losses.c, kernel_reference_tokens.c
+void reference_losses(kernel_case *k);
 void reference_attention(kernel_case *k);
 void reference_masks(kernel_case *k);
 void reference_patchify(kernel_case *k);
