@@ -12,8 +12,7 @@
 // [skip_begin, skip_end) are left alone
 #define ZM_PARAMS_colsum                                                                 \
     ZM_U(rows)                                                                           \
-    ZM_U(cols) ZM_U(stride) ZM_U(offset) ZM_U(accumulate) ZM_U(skip_begin)               \
-        ZM_U(skip_end)
+    ZM_U(cols) ZM_U(stride) ZM_U(offset) ZM_U(accumulate) ZM_U(skip_begin) ZM_U(skip_end)
 // y (rows, groups * cout), x (rows, groups * cin), w (groups * cout, cin), b (groups *
 // cout)
 #define ZM_PARAMS_grouped_fwd ZM_U(rows) ZM_U(groups) ZM_U(cin) ZM_U(cout)
@@ -30,7 +29,7 @@
 // var)
 #define ZM_PARAMS_batchnorm_stats ZM_U(rows) ZM_U(cols) ZM_F(momentum)
 // act: none or relu
-#define ZM_PARAMS_batchnorm_fwd   ZM_U(rows) ZM_U(cols) ZM_F(eps) ZM_U(act)
+#define ZM_PARAMS_batchnorm_fwd ZM_U(rows) ZM_U(cols) ZM_F(eps) ZM_U(act)
 // sums (2, cols) = sum dy, sum dy xhat; dgamma, dbeta add them when accumulate
 #define ZM_PARAMS_batchnorm_bwd_stats ZM_U(rows) ZM_U(cols) ZM_F(eps) ZM_U(accumulate)
 // training 0: mean and var are constants (running statistics)
@@ -42,12 +41,14 @@
 #define ZM_PARAMS_act_bwd ZM_U(n) ZM_U(kind) ZM_U(accumulate)
 // y = value
 #define ZM_PARAMS_fill ZM_U(n) ZM_F(value)
-#define ZM_PARAMS_add     ZM_U(n)
+#define ZM_PARAMS_add  ZM_U(n)
 // y[yo + i ys0 + j ys1 + k ys2] = x[xo + i xs0 + j xs1 + k xs2] over (n0, n1, n2)
 #define ZM_PARAMS_copy                                                                   \
     ZM_U(n0)                                                                             \
-    ZM_U(n1) ZM_U(n2) ZM_U(xs0) ZM_U(xs1) ZM_U(xs2) ZM_U(xo) ZM_U(ys0) ZM_U(ys1)         \
-        ZM_U(ys2) ZM_U(yo) ZM_U(accumulate)
+    ZM_U(n1)                                                                             \
+    ZM_U(n2)                                                                             \
+    ZM_U(xs0)                                                                            \
+    ZM_U(xs1) ZM_U(xs2) ZM_U(xo) ZM_U(ys0) ZM_U(ys1) ZM_U(ys2) ZM_U(yo) ZM_U(accumulate)
 
 // qkv (batch, tokens, 3, heads, dim), p and ds (batch, heads, tokens, tokens),
 // o and do (batch, tokens, heads, dim). extent of scores: batch * heads * tokens rows.
@@ -128,8 +129,9 @@
 // augment.comp.
 #define ZM_PARAMS_augment                                                                \
     ZM_U(batch)                                                                          \
-    ZM_U(in_size) ZM_U(out_size) ZM_U(channels) ZM_U(flags) ZM_U(stretch) ZM_U(seed_lo)  \
-        ZM_U(seed_hi) ZM_F(noise)
+    ZM_U(in_size)                                                                        \
+    ZM_U(out_size)                                                                       \
+    ZM_U(channels) ZM_U(flags) ZM_U(stretch) ZM_U(seed_lo) ZM_U(seed_hi) ZM_F(noise)
 
 #define ZM_ACT_NONE 0
 #define ZM_ACT_RELU 1
