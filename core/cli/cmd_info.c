@@ -10,6 +10,7 @@
 #include "core/data/dataset.h"
 #include "core/io/fits.h"
 #include "core/io/safetensors.h"
+#include "core/io/zip.h"
 #include "core/train/checkpoint.h"
 
 // What a file is becomes one JSON object; text mode prints the same object line by line.
@@ -232,7 +233,7 @@ static void print_text(json_t *object, int indent)
     }
 }
 
-static zm_status starts_as_fits(const char *path, bool *fits, bool *folder)
+static zm_status look_at(const char *path, bool *fits, bool *zip, bool *folder)
 {
     uint8_t head[8] = {0};
     FILE *f = fopen(path, "rb");
@@ -241,27 +242,29 @@ static zm_status starts_as_fits(const char *path, bool *fits, bool *folder)
     const size_t n = fread(head, 1, sizeof head, f);
     *folder = ferror(f) && errno == EISDIR;
     *fits = zm_fits_is_fits(head, n);
+    *zip = zm_zip_is_zip(head, n);
     fclose(f);
     return ZM_OK;
 }
 
 static zm_status describe(const char *path, const zm_common *common, json_t *root)
 {
-    bool fits = false, folder = false;
-    ZM_TRY(starts_as_fits(path, &fits, &folder));
+    bool fits = false, zip = false, folder = false;
+    ZM_TRY(look_at(path, &fits, &zip, &folder));
+    const bool only_data = folder || zip; // can be nothing else
     json_object_set_new(root, "file", json_string(path));
     if (fits)
         ZM_TRY(fits_info(path, root));
-    else if (!folder)
+    else if (!only_data)
         ZM_TRY(safetensors_info(path, root));
     const zm_log log = zm_cli_log(common);
     zm_dataset *ds = NULL;
     const zm_status st =
-        zm_dataset_open(path, zm_cli_helper(), folder ? &log : NULL, &ds);
+        zm_dataset_open(path, zm_cli_helper(), only_data ? &log : NULL, &ds);
     if (st == ZM_OK)
         dataset_summary(ds, root);
     zm_dataset_close(&ds);
-    return folder ? st : ZM_OK; // not every file is a data set
+    return only_data ? st : ZM_OK; // not every file is a data set
 }
 
 static zm_status info(const char *path, const zm_common *common, bool json)

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/data/photometry.h"
-
-enum { MAX_SIDE = 8192 };
+#include "core/io/zip.h"
 
 static const char *const mag_kind_names[] = {"aperture", "model", "cmodel", "petro"};
 
@@ -33,13 +32,24 @@ zm_status zm_mag_kind_parse(const char *name, zm_mag_kind *out)
         "expected magnitudes of kind aperture, model, cmodel or petro, found %s", name);
 }
 
+zm_row zm_row_unknown(int64_t object_id)
+{
+    zm_row row = {.object_id = object_id, .label = -1};
+    row.ra_deg = row.dec_deg = (double)NAN;
+    row.z = row.ebv = row.coverage = NAN;
+    for (int band = 0; band < ZM_BANDS; band++)
+        row.mags[band] = NAN;
+    return row;
+}
+
 zm_status zm_dataset_set_size(zm_dataset *ds, uint64_t height, uint64_t width)
 {
-    if (height == 0 || width == 0 || height > MAX_SIDE || width > MAX_SIDE)
+    if (height == 0 || width == 0 || height > ZM_DATASET_MAX_SIDE ||
+        width > ZM_DATASET_MAX_SIDE)
         return ZM_FAIL(ZM_ERR_FORMAT,
                        "%s: expected cutouts of 1 to %d pixels a side, found %" PRIu64
                        " x %" PRIu64,
-                       ds->path, MAX_SIDE, width, height);
+                       ds->path, ZM_DATASET_MAX_SIDE, width, height);
     ds->height = (uint32_t)height;
     ds->width = (uint32_t)width;
     return ZM_OK;
@@ -55,14 +65,8 @@ zm_status zm_dataset_alloc_rows(zm_dataset *ds, uint64_t count)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for %" PRIu64 " rows", ds->path,
                        count);
     ds->count = count;
-    for (uint64_t i = 0; i < count; i++) {
-        zm_row *row = &ds->rows[i];
-        *row = (zm_row){.object_id = (int64_t)i, .label = -1};
-        row->ra_deg = row->dec_deg = (double)NAN;
-        row->z = row->ebv = row->coverage = NAN;
-        for (int band = 0; band < ZM_BANDS; band++)
-            row->mags[band] = NAN;
-    }
+    for (uint64_t i = 0; i < count; i++)
+        ds->rows[i] = zm_row_unknown((int64_t)i);
     return ZM_OK;
 }
 
@@ -111,18 +115,18 @@ static zm_status open_file(zm_dataset *ds, const char *helper, const zm_log *log
         return zm_dataset_open_fits(ds, helper, log);
     if (n == 9 && start[8] == '{')
         return zm_dataset_open_safetensors(ds, log);
+    if (zm_zip_is_zip(start, n))
+        return zm_dataset_open_npz(ds, log);
     const char *found = "something else";
-    if (n >= 4 && memcmp(start, "PK\3\4", 4) == 0)
-        found = "a zip or npz file, which zmae cannot read yet";
-    else if (n >= 4 && memcmp(start, "\x89HDF", 4) == 0)
+    if (n >= 4 && memcmp(start, "\x89HDF", 4) == 0)
         found = "an HDF5 file, which zmae does not read";
     else if (n == 0)
         found = "an empty file";
-    return ZM_FAIL(
-        ZM_ERR_FORMAT,
-        "%s: expected a data set (safetensors, FITS table or cube, directory), "
-        "found %s",
-        ds->path, found);
+    return ZM_FAIL(ZM_ERR_FORMAT,
+                   "%s: expected a data set (safetensors, FITS table or cube, npz, "
+                   "directory), "
+                   "found %s",
+                   ds->path, found);
 }
 
 zm_status zm_dataset_open(const char *path, const char *helper, const zm_log *log,

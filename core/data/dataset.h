@@ -1,6 +1,7 @@
 // Data sets of cutouts, recognised by content: safetensors, FITS table OBJECTS, FITS
-// cube, directory of cubes with labels.csv. Bands u g r i z, nanomaggies per pixel, never
-// dereddened in the file. Metadata are in memory, images are read row by row.
+// cube, directory of cubes with labels.csv, npz of the public SDSS cube. Bands u g r i z,
+// nanomaggies per pixel, never dereddened in the file. Metadata are in memory, images are
+// read row by row.
 #ifndef ZM_DATASET_H
 #define ZM_DATASET_H
 
@@ -21,6 +22,8 @@ enum {
     ZM_FLAG_BAD_ROW = 1u << 10,     // the catalogue row was unusable (no position)
 };
 
+enum { ZM_DATASET_MAX_SIDE = 8192 }; // pixels
+
 typedef struct zm_row {
     int64_t object_id;      // row number where the file has none
     double ra_deg, dec_deg; // NaN where unknown
@@ -31,6 +34,9 @@ typedef struct zm_row {
     float coverage;         // part of the cutout that the frames cover, NaN = unknown
     uint32_t flags;         // ZM_FLAG_* that the file records; 0 where it has none
 } zm_row;
+
+// A row of which nothing but the number is known.
+zm_row zm_row_unknown(int64_t object_id);
 
 // What the magnitudes of a data set are; AstroMAE models record it.
 typedef enum zm_mag_kind {
@@ -44,7 +50,7 @@ zm_status zm_mag_kind_parse(const char *name, zm_mag_kind *out);
 
 typedef struct zm_dataset {
     char *path;
-    const char *format; // "safetensors", "fits-table", "fits-cube", "directory"
+    const char *format; // "safetensors", "fits-table", "fits-cube", "directory", "npz"
     uint64_t count;
     uint32_t height, width; // pixels
     bool has_mags, has_ids, has_mask_noise;

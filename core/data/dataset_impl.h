@@ -35,6 +35,7 @@ void zm_dataset_check_unit(const zm_log *log, const char *path, const char *unit
 // The formats. ds->path is set; on failure dataset.c closes ds.
 zm_status zm_dataset_open_safetensors(zm_dataset *ds, const zm_log *log);
 zm_status zm_dataset_open_fits(zm_dataset *ds, const char *helper, const zm_log *log);
+zm_status zm_dataset_open_npz(zm_dataset *ds, const zm_log *log);
 zm_status zm_dataset_open_directory(zm_dataset *ds, const char *helper,
                                     const zm_log *log);
 
