@@ -153,6 +153,8 @@ zm_status zm_meta_apply(const json_t *meta, const char *path, zm_model *model)
                            kind);
         pre->recorded = true;
     }
+    ZM_TRY(zm_calibration_read(json_object_get(meta, "calibration"), path,
+                               &model->calibration));
     model->simulated = json_is_true(json_object_get(meta, "simulated"));
     json_t *history = json_object_get(meta, "history");
     if (json_is_object(history))
@@ -213,6 +215,9 @@ json_t *zm_model_metadata(const zm_model *model)
     }
     json_object_set_new(meta, "architecture", architecture(model));
     json_object_set_new(meta, "preprocessing", pre);
+    if (model->calibration.kind != ZM_CALIBRATION_NONE)
+        json_object_set_new(meta, "calibration",
+                            zm_calibration_json(&model->calibration));
     json_object_set_new(meta, "simulated", json_boolean(model->simulated));
     json_object_set_new(meta, "version", json_string(ZM_VERSION));
     if (model->history)
