@@ -313,7 +313,7 @@ def bad_fits(c, directory):
     path = os.path.join(c.dir, "zeros.npz")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("cube.npy", bytes(64 << 20))
-    print("bomb", path, 3, "zip", sep="\t")
+    print("bomb", path, 3, "numpy array", sep="\t")
     c.add("data", "text.fits", 3, "found", b"This is no FITS file.\n" * 20)
     c.add("data", "hdf5.fits", 3, "HDF5", b"\x89HDF\r\n\x1a\n" + bytes(100))
     c.add("data", "empty.fits", 3, "empty", b"")

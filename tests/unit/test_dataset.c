@@ -138,7 +138,7 @@ Test(dataset, other_files_are_named_for_what_they_are)
         const char *data;
         size_t size;
         const char *detail;
-    } cases[] = {{"PK\3\4aaaaaaaaaaaa", 16, "npz"},
+    } cases[] = {{"PK\3\4aaaaaaaaaaaa", 16, "zip"},
                  {"\x89HDF\r\n\x1a\n........", 16, "HDF5"},
                  {"", 0, "empty"},
                  {"id,ra,dec\n1,2,3\n", 16, "something else"}};
