@@ -93,10 +93,15 @@ static int run(int argc, const char *const *argv)
 {
     bool json = false;
     const zm_option table[] = {{"json", ZM_OPT_FLAG(&json), NULL, "print JSON"}, {0}};
+    static const char *const examples[] = {
+        "What there is to compute with", "zmae devices",
+        "The device that auto takes, for a script",
+        "zmae devices --json | jq -r '.devices[.auto].name'", NULL};
     zm_options options = {.verb = argv[0],
                           .summary = "Lists every device of every backend, and which one "
                                      "--device auto takes and why.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = report(&options.common, json);

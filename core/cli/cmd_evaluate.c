@@ -90,10 +90,16 @@ static int run(int argc, const char *const *argv)
         {"json", ZM_OPT_FLAG(&a.json), NULL, "print JSON"},
         {0},
     };
+    static const char *const examples[] = {
+        "Metrics and figures of predictions that hold z_spec",
+        "zmae evaluate --pred z.csv --plots plots",
+        "Against a spectroscopic catalogue, as JSON",
+        "zmae evaluate --pred z.csv --truth specobj.fits --json", NULL};
     zm_options options = {.verb = argv[0],
                           .summary = "Measures photometric redshifts against true ones, "
                                      "with bootstrap errors.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = evaluate(&a, &options.common);

@@ -112,11 +112,17 @@ static int run(int argc, const char *const *argv)
          .shown = "the model's"},
         {0},
     };
+    static const char *const examples[] = {
+        "Train redshifts on a pre-trained encoder",
+        "zmae finetune --data sky.safetensors --init run1/model.safetensors --out run2",
+        "Go on with a run that was stopped",
+        "zmae finetune --config run2/config.json --resume auto", NULL};
     zm_options options = {.verb = argv[0],
                           .summary =
                               "Trains the AstroMAE redshift model on labelled cutouts; "
                               "the encoder stays frozen.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = zm_train_verb(&a.train, &options, make_model, &a, true);

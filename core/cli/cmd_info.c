@@ -285,6 +285,10 @@ static int run(int argc, const char *const *argv)
 {
     bool json = false;
     const zm_option table[] = {{"json", ZM_OPT_FLAG(&json), NULL, "print JSON"}, {0}};
+    static const char *const examples[] = {
+        "What a file is", "zmae info run1/model.safetensors",
+        "The options that a checkpoint was made with",
+        "zmae info --json run1/step-500.ckpt | jq .checkpoint.options", NULL};
     zm_options options = {
         .verb = argv[0],
         .summary = "Says what a model, data set, FITS file or checkpoint is.",
@@ -292,6 +296,7 @@ static int run(int argc, const char *const *argv)
         .min_args = 1,
         .max_args = 1,
         .table = table,
+        .examples = examples,
     };
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

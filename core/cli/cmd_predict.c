@@ -97,9 +97,17 @@ static int run(int argc, const char *const *argv)
          .shown = "the model's"},
         {0},
     };
+    static const char *const examples[] = {
+        "Redshifts of a data set as CSV",
+        "zmae predict --model run2/model.safetensors --data new.fits --out z.csv",
+        "Of a directory of cutouts as a FITS table, on the second Vulkan device",
+        "zmae predict --model run2/model.safetensors --data cutouts --out z.fits "
+        "--device vulkan:1",
+        NULL};
     zm_options options = {.verb = argv[0],
                           .summary = "Predicts redshifts of cutouts, in input order.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = predict(&a, &options.common);

@@ -103,11 +103,20 @@ static int run(int argc, const char *const *argv)
          "come"},
         {0},
     };
+    static const char *const examples[] = {
+        "Train on every object of a data set",
+        "zmae pretrain --data sky.safetensors --out run1",
+        "A small model, 10 % of the objects kept apart",
+        "zmae pretrain --data sky.safetensors --out run1 --width 96 --depth 6 --val 0.1",
+        "Go on with a run that was stopped",
+        "zmae pretrain --config run1/config.json --resume auto",
+        NULL};
     zm_options options = {.verb = argv[0],
                           .summary =
                               "Trains a masked autoencoder on cutouts; no labels are "
                               "needed.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = zm_train_verb(&a.train, &options, make_model, &a, false);

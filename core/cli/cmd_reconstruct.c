@@ -158,10 +158,19 @@ static int run(int argc, const char *const *argv)
          .shown = "the model's"},
         {0},
     };
+    static const char *const examples[] = {
+        "A picture of eight objects",
+        "zmae reconstruct --model run1/model.safetensors --data sky.safetensors --out "
+        "painted.png",
+        "Pixels, masks and the mean loss of all objects",
+        "zmae reconstruct --model run1/model.safetensors --data sky.safetensors --out "
+        "painted.safetensors",
+        NULL};
     zm_options options = {.verb = argv[0],
                           .summary =
                               "Shows what a masked autoencoder sees, hides and paints.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = reconstruct(&a, &options.common);

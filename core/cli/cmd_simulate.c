@@ -37,10 +37,16 @@ static int run(int argc, const char *const *argv)
         {"size", ZM_OPT_U32(&p.size, 16, 1024), "PIXELS", "side of a cutout"},
         {0},
     };
+    static const char *const examples[] = {
+        "Five thousand galaxies",
+        "zmae simulate --count 5000 --seed 1 --out sky.safetensors",
+        "With the colours and redshifts of a catalogue, as a FITS table",
+        "zmae simulate --count 5000 --catalog main-sample.fits --out sky.fits", NULL};
     zm_options options = {.verb = argv[0],
                           .summary = "Simulates ugriz sky cutouts of galaxies with known "
                                      "redshift, for training and tests.",
-                          .table = table};
+                          .table = table,
+                          .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = simulate(&p, &options.common);

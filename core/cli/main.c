@@ -1,21 +1,9 @@
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/cli/cli.h"
 #include "core/cli/report.h"
+#include "core/cli/verbs.h"
 #include "core/io/fits.h"
-
-// verbs.def has a line ZM_VERB(NAME) for every cmd_NAME.c; CMake writes it.
-#define ZM_VERB(name) extern const zm_verb zm_verb_##name;
-#include "verbs.def"
-#undef ZM_VERB
-
-static const zm_verb *const verbs[] = {
-#define ZM_VERB(name) &zm_verb_##name,
-#include "verbs.def"
-#undef ZM_VERB
-};
 
 static void print_help(FILE *f)
 {
@@ -25,23 +13,28 @@ static void print_help(FILE *f)
           "\n"
           "Verbs (zmae VERB --help shows the options):\n",
           f);
-    for (size_t i = 0; i < ZM_COUNT_OF(verbs); i++)
-        fprintf(f, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
-    fputs("\n"
-          "Exit status: 0 ok, 1 a check failed, 2 usage, 3 bad input data, 4 I/O,\n"
-          "5 out of memory, 6 no usable device, 7 device lost, 8 internal error,\n"
-          "130 or 143 stopped by a signal with a checkpoint written.\n",
-          f);
+    for (size_t i = 0; i < zm_verb_count(); i++)
+        fprintf(f, "  %-12s %s\n", zm_verb_at(i)->name, zm_verb_at(i)->summary);
+    fputs("\nExit status:\n", f);
+    for (size_t i = 0; i < zm_exit_count(); i++)
+        fprintf(f, "  %-12s %s\n", zm_exit_at(i)->status, zm_exit_at(i)->meaning);
 }
 
 static int run_verb(int argc, const char *const *argv)
 {
-    for (size_t i = 0; i < ZM_COUNT_OF(verbs); i++)
-        if (strcmp(argv[0], verbs[i]->name) == 0)
-            return verbs[i]->run(argc, argv);
-    fprintf(stderr, "zmae: error: there is no verb \"%s\" (zmae --help lists them)\n",
-            argv[0]);
-    return zm_status_exit(ZM_ERR_USAGE);
+    const zm_verb *verb = zm_verb_find(argv[0]);
+    if (verb)
+        return verb->run(argc, argv);
+    return zm_cli_exit(ZM_FAIL(
+        ZM_ERR_USAGE, "there is no verb \"%s\" (zmae --help lists them)", argv[0]));
+}
+
+static int help(int argc, const char *const *argv)
+{
+    if (argc > 1)
+        return run_verb(2, (const char *const[]){argv[1], "--help", NULL});
+    print_help(stdout);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -56,7 +49,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
-        print_help(stdout);
+        status = help(argc - 1, (const char *const *)(argv + 1));
     else if (strcmp(argv[1], "--version") == 0)
         printf("zmae %s\n", ZM_VERSION);
     else

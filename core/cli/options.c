@@ -49,6 +49,8 @@ zm_status zm_options_parse(zm_options *options, int argc, const char *const *arg
     ZM_TRY(zm_options_join_tables(options));
     if (argc == 2 && strcmp(argv[1], "--check-presets") == 0)
         return zm_options_check_presets(options);
+    if (argc == 2 && strcmp(argv[1], "--man") == 0)
+        return zm_options_man(options);
     ZM_TRY(zm_options_make_popt(options, argc, argv));
     ZM_TRY(zm_options_walk(options));
     ZM_TRY(zm_options_apply(options));

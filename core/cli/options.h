@@ -95,6 +95,10 @@ typedef struct zm_options {
     uint32_t min_args, max_args; // of arguments that are not options
     const zm_option *table;      // ends with {0}; NULL = common options only
     const zm_preset *presets;    // ends with {0}; NULL = none
+    // for the manual page: more sentences, and examples as "what it does", "command" in
+    // turn, ends with NULL; either may be NULL
+    const char *details;
+    const char *const *examples;
     zm_common common;
     // found
     const char *const *args; // (arg_count)
@@ -107,7 +111,9 @@ typedef struct zm_options {
 // ZM_ERR_USAGE for unknown, missing, malformed or out-of-range options, whether they come
 // from the command line, the environment or a --config file; ZM_ERR_IO or ZM_ERR_FORMAT
 // when the --config file cannot be read or is not JSON; ZM_ERR_INTERNAL for a preset that
-// does not fit the table. "--check-presets" alone tries every preset of the verb (tests).
+// does not fit the table. Requests that --help does not list, each alone:
+//   --check-presets  tries every preset of the verb (tests)
+//   --man            the verb's part of a manual page on stdout (zmae man)
 zm_status zm_options_parse(zm_options *options, int argc, const char *const *argv);
 
 // Whether the option was set: on the command line, by the environment, by --config to

@@ -47,6 +47,9 @@ zm_status zm_option_set_json(const zm_option *o, json_t *value);
 bool zm_option_is_choice(const char *choices, const char *text);
 // The value as text; "" where there is none, and for flags.
 void zm_option_format(const zm_option *o, char *out, size_t size);
+// "what it does [default]"
+enum { ZM_OPTION_HELP_BYTES = 512 };
+void zm_option_help(const zm_option *o, char *out, size_t size);
 // A new reference; NULL where there is no value.
 json_t *zm_option_json(const zm_option *o);
 // The significant digits of decimals, 9 to 17, that read back as the same double.
@@ -66,5 +69,9 @@ zm_status zm_options_walk(zm_options *options);
 // ---- options_source.c: presets, --config and environment
 zm_status zm_options_apply(zm_options *options); // all sources, lowest first
 zm_status zm_options_check_presets(zm_options *options);
+
+// ---- options_man.c
+// From SYNOPSIS to EXAMPLES, as troff on stdout; always ZM_PENDING.
+zm_status zm_options_man(const zm_options *options);
 
 #endif

@@ -4,22 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// "help text [default]"
-static char *help_text(const zm_option *o)
-{
-    char value[96], text[512];
-    zm_option_format(o, value, sizeof value);
-    if (o->shown)
-        snprintf(value, sizeof value, "%s", o->shown);
-    if (o->required)
-        snprintf(text, sizeof text, "%s (required)", o->help);
-    else if (*value)
-        snprintf(text, sizeof text, "%s [%s]", o->help, value);
-    else
-        snprintf(text, sizeof text, "%s", o->help);
-    return zm_strdup(text);
-}
-
 static char *negation(const char *name)
 {
     const size_t size = strlen(name) + sizeof "no-";
@@ -35,7 +19,9 @@ static size_t add_option(struct zm_options_state *s, size_t i, struct poptOption
 {
     const zm_option *o = &s->all[i];
     const bool flag = o->kind == ZM_OPTION_FLAG;
-    s->help[i] = help_text(o);
+    char help[ZM_OPTION_HELP_BYTES];
+    zm_option_help(o, help, sizeof help);
+    s->help[i] = zm_strdup(help);
     s->negations[i] = flag ? negation(o->name) : NULL;
     if (!s->help[i] || (flag && !s->negations[i]))
         return 0;

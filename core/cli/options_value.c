@@ -146,6 +146,20 @@ void zm_option_format(const zm_option *o, char *out, size_t size)
     }
 }
 
+void zm_option_help(const zm_option *o, char *out, size_t size)
+{
+    char value[96];
+    zm_option_format(o, value, sizeof value);
+    if (o->shown)
+        snprintf(value, sizeof value, "%s", o->shown);
+    if (o->required)
+        snprintf(out, size, "%s (required)", o->help);
+    else if (*value)
+        snprintf(out, size, "%s [%s]", o->help, value);
+    else
+        snprintf(out, size, "%s", o->help);
+}
+
 json_t *zm_option_json(const zm_option *o)
 {
     switch (o->kind) {

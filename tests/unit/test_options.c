@@ -5,12 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/cli/cli.h"
-
-// verbs.def has a line ZM_VERB(NAME) for every verb.
-#define ZM_VERB(name) extern const zm_verb zm_verb_##name;
-#include "verbs.def"
-#undef ZM_VERB
+#include "core/cli/verbs.h"
 
 typedef struct values {
     const char *data, *schedule;
@@ -78,14 +73,10 @@ TestSuite(options, .fini = remove_config);
 
 Test(options, every_preset_of_every_verb_fits_its_table)
 {
-    const zm_verb *const verbs[] = {
-#define ZM_VERB(name) &zm_verb_##name,
-#include "verbs.def"
-#undef ZM_VERB
-    };
-    for (size_t i = 0; i < ZM_COUNT_OF(verbs); i++) {
-        const char *const argv[] = {verbs[i]->name, "--check-presets"};
-        cr_expect_eq(verbs[i]->run(2, argv), 0, "%s", verbs[i]->name);
+    for (size_t i = 0; i < zm_verb_count(); i++) {
+        const zm_verb *verb = zm_verb_at(i);
+        const char *const argv[] = {verb->name, "--check-presets"};
+        cr_expect_eq(verb->run(2, argv), 0, "%s", verb->name);
     }
 }
 

@@ -1,0 +1,30 @@
+# What zmae writes about itself: manual pages in build/man, and where everything installs.
+# Needs the target zmae and verb_names.
+include(GNUInstallDirs)
+install(TARGETS zmae RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  return() # the program cannot run here
+endif()
+
+set(documents "")
+# zm_document(FILE ARGUMENT...): FILE is what zmae ARGUMENT... prints.
+function(zm_document file)
+  # A sanitized program may leak here: the tests tell.
+  add_custom_command(OUTPUT ${file}
+    COMMAND ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0
+            $<TARGET_FILE:zmae> ${ARGN} > ${file}
+    DEPENDS zmae VERBATIM)
+  set(documents ${documents} ${file} PARENT_SCOPE)
+endfunction()
+
+set(pages ${CMAKE_BINARY_DIR}/man/zmae.1)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
+zm_document(${pages} man)
+foreach(verb ${verb_names})
+  set(page ${CMAKE_BINARY_DIR}/man/zmae-${verb}.1)
+  zm_document(${page} man ${verb})
+  list(APPEND pages ${page})
+endforeach()
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+add_custom_target(documents ALL DEPENDS ${documents})
