@@ -117,9 +117,10 @@ static zm_status plot_residuals(const char *folder, const zm_redshift_pairs *pai
     return st;
 }
 
-zm_status zm_evaluate_plots(const char *folder, const zm_redshift_pairs *pairs,
-                            const zm_metrics *metrics)
+zm_status zm_evaluate_plots(const char *folder, const zm_evaluation *e)
 {
+    const zm_redshift_pairs *pairs = &e->pairs;
+    const zm_metrics *metrics = &e->metrics;
     double limit = 0;
     ZM_TRY(zm_make_dirs(folder));
     ZM_TRY(redshift_limit(pairs, &limit));

@@ -2,11 +2,9 @@
 #ifndef ZM_EVALUATE_PLOTS_H
 #define ZM_EVALUATE_PLOTS_H
 
-#include "core/cli/redshift_table.h"
-#include "core/train/metrics.h"
+#include "core/cli/evaluation.h"
 
 // Writes zphot_zspec.png and residuals.png into a folder, which is made where missing.
-zm_status zm_evaluate_plots(const char *folder, const zm_redshift_pairs *pairs,
-                            const zm_metrics *metrics);
+zm_status zm_evaluate_plots(const char *folder, const zm_evaluation *evaluation);
 
 #endif

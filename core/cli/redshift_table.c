@@ -11,18 +11,29 @@
 #include "core/io/csv.h"
 #include "core/io/fits.h"
 
+enum { R_BAND = 2 };
 static const char *const id_names[] = {"object_id", "objid", "id", NULL};
-static const char *const phot_names[] = {"z_phot", "zphot", "photo_z", NULL};
+static const char *const phot_names[] = {"z_phot", "zphot",   "photo_z", "zmean",
+                                         "zmode",  "zmedian", NULL};
 static const char *const spec_names[] = {"z_spec",   "zspec", "specz",
                                          "redshift", "z",     NULL};
+static const char *const r_names[] = {"r_mag",   "mag_r",      "dered_r",
+                                      "r_dered", "modelmag_r", NULL};
 
-static zm_status out_of_memory(const char *path)
+static zm_status out_of_memory(void)
 {
-    return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
+    return ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------
+static zm_status start_column(zm_redshift_column *column, const char *name,
+                              uint64_t count)
+{
+    column->name = zm_strdup(name);
+    column->values = zm_calloc(count, sizeof *column->values);
+    return column->name && column->values ? ZM_OK : out_of_memory();
+}
+
+// ---- CSV
 
 static int64_t csv_column(const zm_csv *csv, const char *const *names)
 {
@@ -32,49 +43,52 @@ static int64_t csv_column(const zm_csv *csv, const char *const *names)
     return column;
 }
 
-static zm_status csv_numbers(const zm_csv *csv, int64_t column, double **out)
+static zm_status csv_numbers(const zm_csv *csv, const char *const *names,
+                             zm_redshift_column *out)
 {
     const uint64_t rows = zm_csv_rows(csv);
+    const int64_t column = csv_column(csv, names);
     if (column < 0)
         return ZM_OK;
-    double *values = *out = zm_calloc(rows, sizeof *values);
-    if (!values)
-        return ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
+    ZM_TRY(start_column(out, zm_csv_name(csv, (uint64_t)column), rows));
     for (uint64_t i = 0; i < rows; i++)
-        ZM_TRY(zm_csv_f64(csv, i, column, &values[i]));
+        ZM_TRY(zm_csv_f64(csv, i, column, &out->values[i]));
     return ZM_OK;
 }
 
-static zm_status csv_ids(const zm_csv *csv, int64_t column, int64_t **out)
+static zm_status csv_ids(const zm_csv *csv, int64_t **out)
 {
     const uint64_t rows = zm_csv_rows(csv);
+    const int64_t column = csv_column(csv, id_names);
     if (column < 0)
         return ZM_OK;
     int64_t *values = *out = zm_calloc(rows, sizeof *values);
     if (!values)
-        return ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
+        return out_of_memory();
     for (uint64_t i = 0; i < rows; i++)
         ZM_TRY(zm_csv_i64(csv, i, column, -1, &values[i]));
     return ZM_OK;
 }
 
-static zm_status read_csv(const char *path, zm_redshift_table *t)
+static zm_status read_csv(const char *const *points, zm_redshift_table *t)
 {
     zm_csv *csv = NULL;
-    ZM_TRY(zm_csv_read(path, &csv));
+    ZM_TRY(zm_csv_read(t->path, &csv));
     t->count = zm_csv_rows(csv);
-    zm_status st = ZM_OK;
-    if (t->count == 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "no rows");
+    zm_status st = t->count > 0 ? ZM_OK : ZM_FAIL(ZM_ERR_FORMAT, "no rows");
     if (st == ZM_OK)
-        st = csv_ids(csv, csv_column(csv, id_names), &t->object_id);
+        st = csv_ids(csv, &t->object_id);
     if (st == ZM_OK)
-        st = csv_numbers(csv, csv_column(csv, phot_names), &t->z_phot);
+        st = csv_numbers(csv, points, &t->z_phot);
     if (st == ZM_OK)
-        st = csv_numbers(csv, csv_column(csv, spec_names), &t->z_spec);
+        st = csv_numbers(csv, spec_names, &t->z_spec);
+    if (st == ZM_OK)
+        st = csv_numbers(csv, r_names, &t->r_mag);
     zm_csv_destroy(&csv);
     return st;
 }
+
+// ---- FITS
 
 static zm_status fits_column(zm_fits *fits, uint32_t hdu, const char *const *names,
                              zm_fits_column *out)
@@ -88,16 +102,30 @@ static zm_status fits_column(zm_fits *fits, uint32_t hdu, const char *const *nam
 }
 
 static zm_status fits_numbers(zm_fits *fits, uint32_t hdu, const char *const *names,
-                              double **out)
+                              zm_redshift_column *out)
 {
     zm_fits_column column;
     ZM_TRY(fits_column(fits, hdu, names, &column));
     if (column.number == 0)
         return ZM_OK;
-    *out = zm_calloc(column.rows, sizeof **out);
-    if (!*out)
-        return ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
-    return zm_fits_column_f64(fits, &column, 0, column.rows, *out);
+    ZM_TRY(start_column(out, column.name, column.rows));
+    return zm_fits_column_f64(fits, &column, 0, column.rows, out->values);
+}
+
+// The third of the five magnitudes of a data set.
+static zm_status fits_r_of_mags(zm_fits *fits, uint32_t hdu, zm_redshift_column *out)
+{
+    zm_fits_column column;
+    ZM_TRY(zm_fits_column_find(fits, hdu, "mags", &column));
+    if (column.number == 0 || column.repeat != ZM_BANDS || column.is_text)
+        return ZM_OK;
+    ZM_TRY(start_column(out, "mags[2]", column.rows));
+    for (uint64_t i = 0; i < column.rows; i++) {
+        double mags[ZM_BANDS];
+        ZM_TRY(zm_fits_column_f64(fits, &column, i, 1, mags));
+        out->values[i] = mags[R_BAND];
+    }
+    return ZM_OK;
 }
 
 static zm_status fits_ids(zm_fits *fits, uint32_t hdu, int64_t **out)
@@ -107,57 +135,73 @@ static zm_status fits_ids(zm_fits *fits, uint32_t hdu, int64_t **out)
     if (column.number == 0)
         return ZM_OK;
     *out = zm_calloc(column.rows, sizeof **out);
-    if (!*out)
-        return ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
-    return zm_fits_column_i64(fits, &column, 0, column.rows, -1, *out);
+    return *out ? zm_fits_column_i64(fits, &column, 0, column.rows, -1, *out)
+                : out_of_memory();
 }
 
-static zm_status read_fits(const char *path, zm_redshift_table *t)
+static zm_status fits_columns(zm_fits *fits, const char *const *points,
+                              zm_redshift_table *t)
+{
+    const bool qp =
+        zm_fits_find_table(fits, "meta") >= 0 && zm_fits_find_table(fits, "data") >= 0;
+    const int32_t found = zm_fits_find_table(fits, qp ? "ancil" : NULL);
+    if (found < 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "no %s",
+                       qp ? "table ancil with object_id and point redshifts (zmean, "
+                            "zmode) beside meta and data"
+                          : "binary table");
+    const uint32_t hdu = (uint32_t)found;
+    t->count = zm_fits_hdus(fits)->hdus[hdu].rows;
+    if (t->count == 0)
+        return ZM_FAIL(ZM_ERR_FORMAT, "HDU %u: no rows", (unsigned)hdu);
+    ZM_TRY(fits_ids(fits, hdu, &t->object_id));
+    ZM_TRY(fits_numbers(fits, hdu, points, &t->z_phot));
+    ZM_TRY(fits_numbers(fits, hdu, spec_names, &t->z_spec));
+    ZM_TRY(fits_numbers(fits, hdu, r_names, &t->r_mag));
+    return t->r_mag.values ? ZM_OK : fits_r_of_mags(fits, hdu, &t->r_mag);
+}
+
+static zm_status read_fits(const char *const *points, zm_redshift_table *t)
 {
     zm_fits *fits = NULL;
-    ZM_TRY(zm_fits_open(path, zm_cli_helper(), &fits));
-    const int32_t found = zm_fits_find_table(fits, NULL);
-    zm_status st = ZM_OK;
-    if (found < 0) {
-        st = ZM_FAIL(ZM_ERR_FORMAT, "no binary table");
-    } else {
-        const uint32_t hdu = (uint32_t)found;
-        t->count = zm_fits_hdus(fits)->hdus[hdu].rows;
-        if (t->count == 0)
-            st = ZM_FAIL(ZM_ERR_FORMAT, "HDU %u: no rows", (unsigned)hdu);
-        if (st == ZM_OK)
-            st = fits_ids(fits, hdu, &t->object_id);
-        if (st == ZM_OK)
-            st = fits_numbers(fits, hdu, phot_names, &t->z_phot);
-        if (st == ZM_OK)
-            st = fits_numbers(fits, hdu, spec_names, &t->z_spec);
-    }
+    ZM_TRY(zm_fits_open(t->path, zm_cli_helper(), &fits));
+    const zm_status st = fits_columns(fits, points, t);
     zm_fits_close(&fits);
     return st;
 }
 
-static zm_status read_dataset(const char *path, const zm_log *log, zm_redshift_table *t)
+// ---- data sets
+
+static zm_status dataset_columns(const zm_dataset *ds, zm_redshift_table *t)
 {
-    zm_dataset *ds = NULL;
-    ZM_TRY(zm_dataset_open(path, zm_cli_helper(), log, &ds));
     t->count = ds->count;
-    t->z_spec = zm_calloc(ds->count, sizeof *t->z_spec);
-    t->object_id = ds->has_ids ? zm_calloc(ds->count, sizeof *t->object_id) : NULL;
-    zm_status st = ZM_OK;
-    if (!t->z_spec || (ds->has_ids && !t->object_id))
-        st = ZM_FAIL(ZM_ERR_MEMORY, "out of memory");
-    for (uint64_t i = 0; st == ZM_OK && i < ds->count; i++) {
-        t->z_spec[i] = (double)ds->rows[i].z;
-        if (t->object_id)
+    ZM_TRY(start_column(&t->z_spec, "z", ds->count));
+    if (ds->has_mags)
+        ZM_TRY(start_column(&t->r_mag, "mags[2]", ds->count));
+    if (ds->has_ids && !(t->object_id = zm_calloc(ds->count, sizeof *t->object_id)))
+        return out_of_memory();
+    for (uint64_t i = 0; i < ds->count; i++) {
+        t->z_spec.values[i] = (double)ds->rows[i].z;
+        if (ds->has_mags)
+            t->r_mag.values[i] = (double)ds->rows[i].mags[R_BAND];
+        if (ds->has_ids)
             t->object_id[i] = ds->rows[i].object_id;
     }
+    return ZM_OK;
+}
+
+static zm_status read_dataset(const zm_log *log, zm_redshift_table *t)
+{
+    zm_dataset *ds = NULL;
+    ZM_TRY(zm_dataset_open(t->path, zm_cli_helper(), log, &ds));
+    const zm_status st = dataset_columns(ds, t);
     zm_dataset_close(&ds);
     return st;
 }
 
 // safetensors begin with a length in 8 bytes, then the JSON object; folders and files
 // that hold NULs are no text either.
-static zm_status looks_like_csv(const char *path, bool *fits, bool *csv)
+static zm_status recognise(const char *path, bool *fits, bool *csv)
 {
     uint8_t head[4096];
     FILE *f = fopen(path, "rb");
@@ -174,19 +218,22 @@ static zm_status looks_like_csv(const char *path, bool *fits, bool *csv)
     return ZM_OK;
 }
 
-zm_status zm_redshift_table_read(const char *path, const zm_log *log,
+zm_status zm_redshift_table_read(const char *path, const char *point, const zm_log *log,
                                  zm_redshift_table *out)
 {
-    zm_redshift_table table = {0};
-    bool fits = false, csv = false;
-    ZM_TRY(looks_like_csv(path, &fits, &csv));
-    zm_status st;
-    if (fits)
-        st = zm_error_context(read_fits(path, &table), "%s", path);
-    else if (csv)
-        st = zm_error_context(read_csv(path, &table), "%s", path);
-    else
-        st = read_dataset(path, log, &table);
+    const char *const named[] = {point, NULL};
+    const char *const *points = point ? named : phot_names;
+    zm_redshift_table table = {.path = zm_strdup(path)};
+    bool csv = false;
+    zm_status st = table.path ? recognise(path, &table.is_fits, &csv) : out_of_memory();
+    if (st == ZM_OK && table.is_fits)
+        st = zm_error_context(read_fits(points, &table), "%s", path);
+    else if (st == ZM_OK && csv)
+        st = zm_error_context(read_csv(points, &table), "%s", path);
+    else if (st == ZM_OK)
+        st = read_dataset(log, &table);
+    if (st == ZM_OK && point && !table.z_phot.values)
+        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: no column %s", path, point);
     if (st == ZM_OK)
         *out = table;
     else
@@ -194,129 +241,28 @@ zm_status zm_redshift_table_read(const char *path, const zm_log *log,
     return st;
 }
 
+static void finish_column(zm_redshift_column *column)
+{
+    free(column->values);
+    free(column->name);
+}
+
 void zm_redshift_table_finish(zm_redshift_table *table)
 {
+    free(table->path);
     free(table->object_id);
-    free(table->z_phot);
-    free(table->z_spec);
+    finish_column(&table->z_phot);
+    finish_column(&table->z_spec);
+    finish_column(&table->r_mag);
     *table = (zm_redshift_table){0};
 }
 
-// ---- join
-// ------------------------------------------------------------------------------
-
-typedef struct entry {
-    int64_t id;
-    double z;
-} entry;
-
-static int by_id(const void *a, const void *b)
+bool zm_redshift_table_counts_rows(const zm_redshift_table *table)
 {
-    const entry *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-// Redshifts sorted by object, each object once.
-static zm_status make_index(const char *path, const zm_redshift_table *truth,
-                            entry *index, uint64_t *count)
-{
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < truth->count; i++)
-        if (isfinite(truth->z_spec[i]))
-            index[n++] = (entry){truth->object_id[i], truth->z_spec[i]};
-    qsort(index, (size_t)n, sizeof *index, by_id);
-    uint64_t kept = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        if (kept == 0 || index[kept - 1].id != index[i].id)
-            index[kept++] = index[i];
-        else if (index[kept - 1].z != index[i].z)
-            return ZM_FAIL(ZM_ERR_FORMAT, "%s: object %lld has two redshifts, %g and %g",
-                           path, (long long)index[i].id, index[kept - 1].z, index[i].z);
-    }
-    *count = kept;
-    return ZM_OK;
-}
-
-static void add_pair(zm_redshift_pairs *pairs, double z_phot, double z_spec)
-{
-    if (!isfinite(z_phot)) {
-        pairs->no_prediction++;
-    } else if (!isfinite(z_spec)) {
-        pairs->no_truth++;
-    } else {
-        pairs->z_phot[pairs->count] = z_phot;
-        pairs->z_spec[pairs->count++] = z_spec;
-    }
-}
-
-static zm_status join_by_id(const zm_redshift_table *pred, const char *truth_path,
-                            const zm_redshift_table *truth, zm_redshift_pairs *pairs)
-{
-    entry *index = zm_calloc(truth->count, sizeof *index);
-    if (!index)
-        return out_of_memory(truth_path);
-    uint64_t count = 0;
-    const zm_status st = make_index(truth_path, truth, index, &count);
-    for (uint64_t i = 0; st == ZM_OK && i < pred->count; i++) {
-        const entry key = {pred->object_id[i], 0};
-        const entry *found = bsearch(&key, index, (size_t)count, sizeof key, by_id);
-        add_pair(pairs, pred->z_phot[i], found ? found->z : NAN);
-    }
-    pairs->by_id = true;
-    free(index);
-    return st;
-}
-
-static zm_status join(const char *pred_path, const zm_redshift_table *pred,
-                      const char *truth_path, const zm_redshift_table *truth,
-                      zm_redshift_pairs *pairs)
-{
-    if (truth != pred && pred->object_id && truth->object_id)
-        return join_by_id(pred, truth_path, truth, pairs);
-    if (truth->count != pred->count)
-        return ZM_FAIL(
-            ZM_ERR_FORMAT,
-            "%s: without object_id in both files wanted as many rows as in %s, "
-            "%llu, found %llu",
-            truth_path, pred_path, (unsigned long long)pred->count,
-            (unsigned long long)truth->count);
-    for (uint64_t i = 0; i < pred->count; i++)
-        add_pair(pairs, pred->z_phot[i], truth->z_spec[i]);
-    return ZM_OK;
-}
-
-zm_status zm_redshift_join(const char *pred_path, const zm_redshift_table *pred,
-                           const char *truth_path, const zm_redshift_table *truth,
-                           zm_redshift_pairs *out)
-{
-    if (!pred->z_phot)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no column z_phot", pred_path);
-    if (!truth) {
-        truth = pred;
-        truth_path = pred_path;
-    }
-    if (!truth->z_spec)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no column z_spec%s", truth_path,
-                       truth == pred ? " (true redshifts may come from --truth)" : "");
-    zm_redshift_pairs pairs = {0};
-    pairs.z_phot = zm_calloc(pred->count, sizeof *pairs.z_phot);
-    pairs.z_spec = zm_calloc(pred->count, sizeof *pairs.z_spec);
-    zm_status st = pairs.z_phot && pairs.z_spec
-                       ? join(pred_path, pred, truth_path, truth, &pairs)
-                       : out_of_memory(pred_path);
-    if (st == ZM_OK && pairs.count == 0)
-        st = ZM_FAIL(ZM_ERR_FORMAT, "%s: no row has both a z_phot and a z_spec",
-                     pred_path);
-    if (st == ZM_OK)
-        *out = pairs;
-    else
-        zm_redshift_pairs_finish(&pairs);
-    return st;
-}
-
-void zm_redshift_pairs_finish(zm_redshift_pairs *pairs)
-{
-    free(pairs->z_phot);
-    free(pairs->z_spec);
-    *pairs = (zm_redshift_pairs){0};
+    if (!table->object_id)
+        return false;
+    for (uint64_t i = 0; i < table->count; i++)
+        if (table->object_id[i] != (int64_t)i)
+            return false;
+    return true;
 }

@@ -2,9 +2,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/rng.h"
+#include "core/train/bootstrap.h"
 
 static const struct {
     const char *name, *definition;
@@ -42,6 +41,11 @@ static int by_dz(const void *a, const void *b)
     const double x = ((const object *)a)->dz, y = ((const object *)b)->dz;
     return (x > y) - (x < y);
 }
+
+typedef struct sorted {
+    const object *objects; // (count) by dz
+    uint64_t count;
+} sorted;
 
 // A sample is the sorted objects, each taken weight[i] times: so a bootstrap sample needs
 // no sorting of its own. total = sum of weights.
@@ -105,8 +109,10 @@ static double outliers(const sample *s, double limit)
     return (double)n / (double)s->total;
 }
 
-static void measure(const sample *s, double value[ZM_METRIC_COUNT])
+static void measure(const void *user, const uint32_t *weight, double *value)
 {
+    const sorted *all = user;
+    const sample drawn = {all->objects, weight, all->count, all->count}, *s = &drawn;
     const double n = (double)s->total;
     double dz = 0, absolute = 0, squared = 0, z = 0, variance = 0;
     for (uint64_t i = 0; i < s->count; i++) {
@@ -137,31 +143,6 @@ static void measure(const sample *s, double value[ZM_METRIC_COUNT])
     value[ZM_R2] = variance > 0 ? 1 - squared / variance : NAN;
 }
 
-// Standard deviation of every metric over samples drawn with replacement.
-static void bootstrap(sample s, uint32_t *weight, uint64_t seed, uint32_t resamples,
-                      double error[ZM_METRIC_COUNT])
-{
-    double mean[ZM_METRIC_COUNT] = {0}, m2[ZM_METRIC_COUNT] = {0};
-    uint32_t used[ZM_METRIC_COUNT] = {0};
-    for (uint32_t r = 0; r < resamples; r++) {
-        zm_rng rng = zm_rng_init(seed, ZM_RNG_BOOTSTRAP, 0, r);
-        memset(weight, 0, (size_t)s.count * sizeof *weight);
-        for (uint64_t i = 0; i < s.count; i++)
-            weight[zm_rng_below(&rng, (uint32_t)s.count)]++;
-        double value[ZM_METRIC_COUNT];
-        measure(&s, value);
-        for (int m = 0; m < ZM_METRIC_COUNT; m++) {
-            if (!isfinite(value[m]))
-                continue;
-            const double d = value[m] - mean[m]; // Welford
-            mean[m] += d / ++used[m];
-            m2[m] += d * (value[m] - mean[m]);
-        }
-    }
-    for (int m = 0; m < ZM_METRIC_COUNT; m++)
-        error[m] = used[m] > 1 ? sqrt(m2[m] / (used[m] - 1)) : NAN;
-}
-
 static zm_status fill(const double *z_phot, const double *z_spec, uint64_t count,
                       object *objects)
 {
@@ -177,30 +158,42 @@ static zm_status fill(const double *z_phot, const double *z_spec, uint64_t count
     return ZM_OK;
 }
 
+// The sample itself: every object once.
+static zm_status measure_once(const sorted *all, zm_metrics *m)
+{
+    uint32_t *once = zm_calloc(all->count, sizeof *once);
+    if (!once)
+        return ZM_FAIL(ZM_ERR_MEMORY, "metrics: %llu objects",
+                       (unsigned long long)all->count);
+    for (uint64_t i = 0; i < all->count; i++)
+        once[i] = 1;
+    measure(all, once, m->value);
+    free(once);
+    return ZM_OK;
+}
+
 zm_status zm_metrics_compute(const double *z_phot, const double *z_spec, uint64_t count,
                              uint64_t seed, uint32_t resamples, zm_metrics *out)
 {
-    if (count == 0 || count > UINT32_MAX || resamples == 1)
-        return ZM_FAIL(ZM_ERR_USAGE,
-                       "metrics: wanted 1 to 2^32 - 1 objects and not 1 resample, found "
-                       "%llu and %u",
-                       (unsigned long long)count, (unsigned)resamples);
     object *objects = zm_calloc(count, sizeof *objects);
-    uint32_t *weight = zm_calloc(count, sizeof *weight);
-    zm_status st = objects && weight ? fill(z_phot, z_spec, count, objects)
-                                     : ZM_FAIL(ZM_ERR_MEMORY, "metrics: %llu objects",
-                                               (unsigned long long)count);
+    zm_metrics m = {.count = count};
+    const sorted all = {objects, count};
+    zm_status st = ZM_OK;
+    if (count == 0)
+        st = ZM_FAIL(ZM_ERR_USAGE, "metrics: no objects");
+    else if (!objects)
+        st = ZM_FAIL(ZM_ERR_MEMORY, "metrics: %llu objects", (unsigned long long)count);
+    else
+        st = fill(z_phot, z_spec, count, objects);
     if (st == ZM_OK) {
         qsort(objects, (size_t)count, sizeof *objects, by_dz);
-        for (uint64_t i = 0; i < count; i++)
-            weight[i] = 1;
-        const sample s = {objects, weight, count, count};
-        zm_metrics m = {.count = count};
-        measure(&s, m.value);
-        bootstrap(s, weight, seed, resamples, m.error);
-        *out = m;
+        st =
+            zm_bootstrap(measure, &all, count, seed, resamples, ZM_METRIC_COUNT, m.error);
     }
+    if (st == ZM_OK)
+        st = measure_once(&all, &m);
+    if (st == ZM_OK)
+        *out = m;
     free(objects);
-    free(weight);
     return st;
 }

@@ -25,7 +25,8 @@ const char *zm_metric_definition(zm_metric metric); // the formula in words
 typedef struct zm_metrics {
     uint64_t count;                // objects
     double value[ZM_METRIC_COUNT]; // NaN where undefined (r2 of equal redshifts)
-    double error[ZM_METRIC_COUNT]; // bootstrap standard deviation, NaN where not known
+    double error[ZM_METRIC_COUNT]; // bootstrap standard deviation, NaN where unknown: one
+                                   // object, no resamples
 } zm_metrics;
 
 // All metrics of a sample.

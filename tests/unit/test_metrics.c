@@ -115,6 +115,16 @@ Test(metrics, depend_on_the_seed_but_not_on_the_order_of_objects)
     cr_expect_neq(a.error[ZM_BIAS_MEAN], c.error[ZM_BIAS_MEAN]);
 }
 
+Test(metrics, of_one_object_have_no_error)
+{
+    const double z_phot = 0.12, z_spec = 0.1;
+    zm_metrics m;
+    cr_assert_eq(zm_metrics_compute(&z_phot, &z_spec, 1, 1, 100, &m), ZM_OK);
+    expect_near(m.value[ZM_MAE], 0.02, DBL_EPSILON, "mae");
+    for (zm_metric i = 0; i < ZM_METRIC_COUNT; i++)
+        cr_expect(isnan(m.error[i]), "%s: error %g", zm_metric_name(i), m.error[i]);
+}
+
 Test(metrics, refuse_what_is_not_a_redshift)
 {
     const double good[] = {0.1, 0.2}, nan_row[] = {0.1, NAN}, minus_one[] = {0.1, -1};
