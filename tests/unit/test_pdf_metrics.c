@@ -30,8 +30,8 @@ Test(pdf_metrics, of_a_uniform_distribution_have_their_closed_form)
     cr_assert_eq(zm_pdf_metrics_compute(scores, 3, 1, 0, &m), ZM_OK);
     const double eps = 8 * DBL_EPSILON;
     expect_near(m.value[ZM_CRPS], crps, eps, "crps");
-    // steps at 0.25, 0.5, 0.9 against the diagonal: 0.9 - 2/3 is the largest distance
-    expect_near(m.value[ZM_PIT_KS], 0.9 - 2.0 / 3, eps, "pit_ks");
+    // steps of 1/3 at 0.25, 0.5 and 0.9: furthest from the diagonal just before the first
+    expect_near(m.value[ZM_PIT_KS], 0.25, eps, "pit_ks");
     // 1/36 + (1/6 - 0.25)^2 + (0.5 - 0.5)^2 + (5/6 - 0.9)^2
     expect_near(m.value[ZM_PIT_CVM], 1.0 / 36 + 1.0 / 144 + 1.0 / 225, eps, "pit_cvm");
     expect_near(m.value[ZM_CDE_LOSS], 1 - 2, eps, "cde_loss");
@@ -39,9 +39,8 @@ Test(pdf_metrics, of_a_uniform_distribution_have_their_closed_form)
         cr_expect(isnan(m.error[i]), "%s has an error", zm_pdf_metric_name(i));
 }
 
-// Of uniform PIT values and n objects, 12 n times the mean square of cvm's terms is known:
-// E[pit_cvm] = 1/6 and its standard deviation sqrt((4n - 3) / (180 n)) = 0.149; that
-// sqrt(n) pit_ks is beyond 1.95 has probability 0.001.
+// Uniform PIT values: pit_cvm has mean 1/6 and standard deviation sqrt((4n - 3) / 180n),
+// 0.149; sqrt(n) pit_ks exceeds 1.95 with probability 0.001.
 Test(pdf_metrics, of_calibrated_distributions_are_small)
 {
     enum { N = 2000 };
