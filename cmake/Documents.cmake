@@ -1,4 +1,5 @@
-# What zmae writes about itself: manual pages in build/man, and where everything installs.
+# What zmae writes about itself: manual pages in build/man,
+# completion scripts in build/completion, and where everything installs.
 # Needs the target zmae and verb_names.
 include(GNUInstallDirs)
 install(TARGETS zmae RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -26,5 +27,16 @@ foreach(verb ${verb_names})
   list(APPEND pages ${page})
 endforeach()
 install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+set(bash_file ${CMAKE_BINARY_DIR}/completion/zmae)
+set(zsh_file ${CMAKE_BINARY_DIR}/completion/_zmae)
+set(fish_file ${CMAKE_BINARY_DIR}/completion/zmae.fish)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/completion)
+foreach(shell bash zsh fish)
+  zm_document(${${shell}_file} completion ${shell})
+endforeach()
+install(FILES ${bash_file} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${zsh_file} DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${fish_file} DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 add_custom_target(documents ALL DEPENDS ${documents})

@@ -51,6 +51,8 @@ zm_status zm_options_parse(zm_options *options, int argc, const char *const *arg
         return zm_options_check_presets(options);
     if (argc == 2 && strcmp(argv[1], "--man") == 0)
         return zm_options_man(options);
+    if (argc == 3 && strcmp(argv[1], "--completion") == 0)
+        return zm_options_completion(options, argv[2]);
     ZM_TRY(zm_options_make_popt(options, argc, argv));
     ZM_TRY(zm_options_walk(options));
     ZM_TRY(zm_options_apply(options));

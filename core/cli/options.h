@@ -112,8 +112,9 @@ typedef struct zm_options {
 // from the command line, the environment or a --config file; ZM_ERR_IO or ZM_ERR_FORMAT
 // when the --config file cannot be read or is not JSON; ZM_ERR_INTERNAL for a preset that
 // does not fit the table. Requests that --help does not list, each alone:
-//   --check-presets  tries every preset of the verb (tests)
-//   --man            the verb's part of a manual page on stdout (zmae man)
+//   --check-presets     tries every preset of the verb (tests)
+//   --man               the verb's part of a manual page on stdout (zmae man)
+//   --completion SHELL  the verb's part of a completion script (zmae completion)
 zm_status zm_options_parse(zm_options *options, int argc, const char *const *argv);
 
 // Whether the option was set: on the command line, by the environment, by --config to

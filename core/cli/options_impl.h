@@ -74,4 +74,8 @@ zm_status zm_options_check_presets(zm_options *options);
 // From SYNOPSIS to EXAMPLES, as troff on stdout; always ZM_PENDING.
 zm_status zm_options_man(const zm_options *options);
 
+// ---- options_completion.c
+// The verb's part of a script for bash, zsh or fish on stdout, then ZM_PENDING.
+zm_status zm_options_completion(const zm_options *options, const char *shell);
+
 #endif

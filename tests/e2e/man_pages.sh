@@ -40,7 +40,7 @@ grep -q '^\.TH ZMAE 1 "1970-01-02"' "$dir/zmae.1" || bad "SOURCE_DATE_EPOCH is n
 check_page zmae.1
 
 mapfile -t verbs < <("$zmae" --help | sed -n '/^Verbs/,/^$/s/^  \([a-z]*\) .*/\1/p')
-((${#verbs[@]} >= 9)) || bad "found only these verbs: ${verbs[*]}"
+((${#verbs[@]} >= 10)) || bad "found only these verbs: ${verbs[*]}"
 for verb in "${verbs[@]}"; do
     page=zmae-$verb.1
     "$zmae" man "$verb" >"$dir/$page" || bad "zmae man $verb failed"
