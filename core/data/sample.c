@@ -44,19 +44,31 @@ static void choose_mags(const zm_sampler *s, uint64_t row, float mags[ZM_BANDS],
     zm_aperture_mags(s->image, s->ds->height, s->ds->width, r->ebv, mags, flags);
 }
 
+// The square in the middle, bands innermost, under the sampler's symmetry.
+static void cut(const zm_sampler *s, float *out)
+{
+    const size_t height = s->ds->height, width = s->ds->width, n = s->size;
+    const size_t top = (height - n) / 2, left = (width - n) / 2;
+    const bool transpose = s->symmetry & ZM_SYMMETRY_TRANSPOSE;
+    for (size_t b = 0; b < ZM_BANDS; b++) {
+        for (size_t y = 0; y < n; y++) {
+            const float *line = s->image + (b * height + top + y) * width + left;
+            const size_t v = s->symmetry & ZM_SYMMETRY_FLIP_Y ? n - 1 - y : y;
+            for (size_t x = 0; x < n; x++) {
+                const size_t u = s->symmetry & ZM_SYMMETRY_FLIP_X ? n - 1 - x : x;
+                out[(transpose ? u * n + v : v * n + u) * ZM_BANDS + b] = line[x];
+            }
+        }
+    }
+}
+
 zm_status zm_sampler_read(zm_sampler *s, uint64_t row, float *out, float mags[ZM_BANDS],
                           uint32_t *flags)
 {
     uint32_t found = 0;
     ZM_TRY(zm_dataset_image(s->ds, row, s->image, &found));
-    const size_t height = s->ds->height, width = s->ds->width, n = s->size;
-    const size_t top = (height - n) / 2, left = (width - n) / 2;
-    for (size_t b = 0; b < ZM_BANDS; b++)
-        for (size_t y = 0; y < n; y++) {
-            const float *line = s->image + (b * height + top + y) * width + left;
-            for (size_t x = 0; x < n; x++)
-                out[(y * n + x) * ZM_BANDS + b] = line[x];
-        }
+    found |= s->ds->rows[row].flags;
+    cut(s, out);
     if (mags)
         choose_mags(s, row, mags, &found);
     if (flags)

@@ -174,6 +174,11 @@ static zm_status load(zm_predictor *p, uint32_t i, uint32_t row)
     return ZM_OK;
 }
 
+void zm_predictor_turn(zm_predictor *p, uint32_t symmetry)
+{
+    p->sampler.symmetry = symmetry;
+}
+
 zm_status zm_predictor_submit(zm_predictor *p, const uint32_t *rows, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)

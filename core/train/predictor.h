@@ -17,6 +17,9 @@ void zm_predictor_destroy(zm_predictor **predictor);
 uint32_t zm_predictor_batch(const zm_predictor *predictor);
 uint64_t zm_predictor_memory(const zm_predictor *predictor);
 
+// The cutouts of later batches are seen under one of ZM_SYMMETRIES [0].
+void zm_predictor_turn(zm_predictor *predictor, uint32_t symmetry);
+
 // Queues one batch of n <= batch rows. One batch may be outstanding.
 zm_status zm_predictor_submit(zm_predictor *predictor, const uint32_t *rows, uint32_t n);
 
