@@ -54,6 +54,12 @@ static double load_real(zm_st_dtype dtype, const uint8_t *p)
     }
 }
 
+// F32 keeps its bits, also those of a NaN.
+float zm_st_load_f32(zm_st_dtype dtype, const uint8_t *p)
+{
+    return dtype == ZM_ST_F32 ? load_f32(p) : (float)load_real(dtype, p);
+}
+
 static int64_t load_integer(zm_st_dtype dtype, const uint8_t *p)
 {
     switch (dtype) {
@@ -68,7 +74,7 @@ static int64_t load_integer(zm_st_dtype dtype, const uint8_t *p)
     }
 }
 
-static bool is_real(zm_st_dtype dtype)
+bool zm_st_is_real(zm_st_dtype dtype)
 {
     return dtype == ZM_ST_F32 || dtype == ZM_ST_F64 || dtype == ZM_ST_F16 ||
            dtype == ZM_ST_BF16;
@@ -89,9 +95,7 @@ static void convert(zm_st_dtype dtype, uint32_t size, const uint8_t *in, uint64_
         const uint8_t *p = in + i * size;
         switch (target) {
         case TO_F32:
-            // F32 keeps its bits, also those of a NaN
-            ((float *)out)[first + i] =
-                dtype == ZM_ST_F32 ? load_f32(p) : (float)load_real(dtype, p);
+            ((float *)out)[first + i] = zm_st_load_f32(dtype, p);
             break;
         case TO_F64:
             ((double *)out)[first + i] = load_real(dtype, p);
@@ -117,7 +121,7 @@ static bool is_native(zm_st_dtype dtype, target_type target)
 static zm_status read_as(const zm_safetensors *st, const zm_st_entry *e, uint64_t first,
                          uint64_t count, target_type target, void *out)
 {
-    const bool wanted = target == TO_I64 ? is_integer(e->dtype) : is_real(e->dtype);
+    const bool wanted = target == TO_I64 ? is_integer(e->dtype) : zm_st_is_real(e->dtype);
     if (!wanted)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: tensor %s: expected %s, found another dtype",
                        zm_safetensors_path(st), e->name,

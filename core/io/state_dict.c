@@ -1,17 +1,38 @@
 #include "core/io/state_dict.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct zm_state_dict {
+#include "core/io/torch_file.h"
+
+struct zm_state_dict { // one of the two
     zm_safetensors *st;
+    zm_torch_file *torch;
 };
+
+static zm_status starts_as_torch(const char *path, bool *torch)
+{
+    uint8_t head[16] = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
+    const size_t n = fread(head, 1, sizeof head, f);
+    fclose(f);
+    *torch = zm_torch_file_is(head, n);
+    return ZM_OK;
+}
 
 zm_status zm_state_dict_open(const char *path, zm_state_dict **out)
 {
+    bool torch = false;
+    ZM_TRY(starts_as_torch(path, &torch));
     zm_state_dict *dict = zm_calloc(1, sizeof *dict);
     if (!dict)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
-    const zm_status st = zm_safetensors_open(path, &dict->st);
+    const zm_status st = torch ? zm_torch_file_open(path, &dict->torch)
+                               : zm_safetensors_open(path, &dict->st);
     if (st != ZM_OK)
         zm_state_dict_close(&dict);
     *out = dict;
@@ -23,43 +44,48 @@ void zm_state_dict_close(zm_state_dict **dict)
     if (!*dict)
         return;
     zm_safetensors_close(&(*dict)->st);
+    zm_torch_file_close(&(*dict)->torch);
     free(*dict);
     *dict = NULL;
 }
 
 const char *zm_state_dict_format(const zm_state_dict *dict)
 {
-    (void)dict;
-    return "safetensors";
+    return dict->torch ? "PyTorch" : "safetensors";
 }
 
 const char *zm_state_dict_path(const zm_state_dict *dict)
 {
-    return zm_safetensors_path(dict->st);
+    return dict->torch ? zm_torch_file_path(dict->torch) : zm_safetensors_path(dict->st);
 }
 
 const char *zm_state_dict_meta(const zm_state_dict *dict, const char *key)
 {
-    return zm_safetensors_meta(dict->st, key);
+    return dict->torch ? zm_torch_file_meta(dict->torch, key)
+                       : zm_safetensors_meta(dict->st, key);
 }
 
 uint64_t zm_state_dict_count(const zm_state_dict *dict)
 {
-    return zm_safetensors_count(dict->st);
+    return dict->torch ? zm_torch_file_count(dict->torch)
+                       : zm_safetensors_count(dict->st);
 }
 
 const zm_st_entry *zm_state_dict_at(const zm_state_dict *dict, uint64_t i)
 {
-    return zm_safetensors_at(dict->st, i);
+    return dict->torch ? zm_torch_file_at(dict->torch, i)
+                       : zm_safetensors_at(dict->st, i);
 }
 
 const zm_st_entry *zm_state_dict_find(const zm_state_dict *dict, const char *name)
 {
-    return zm_safetensors_find(dict->st, name);
+    return dict->torch ? zm_torch_file_find(dict->torch, name)
+                       : zm_safetensors_find(dict->st, name);
 }
 
 zm_status zm_state_dict_read_f32(zm_state_dict *dict, const zm_st_entry *entry,
                                  float *out)
 {
-    return zm_safetensors_read_f32(dict->st, entry, 0, entry->count, out);
+    return dict->torch ? zm_torch_file_read_f32(dict->torch, entry, out)
+                       : zm_safetensors_read_f32(dict->st, entry, 0, entry->count, out);
 }
