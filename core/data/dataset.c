@@ -84,18 +84,22 @@ zm_status zm_dataset_set_source(zm_dataset *ds, const zm_dataset_ops *ops, void 
     return ZM_OK;
 }
 
-void zm_dataset_check_unit(const zm_log *log, const char *path, const char *unit)
+bool zm_dataset_is_nanomaggy(const char *unit)
 {
     static const char *const known[] = {"nanomag", "nmgy", "nmagg"};
-    if (unit[0] == '\0')
-        return;
     for (size_t i = 0; i < ZM_COUNT_OF(known); i++)
         if (strncasecmp(unit, known[i], strlen(known[i])) == 0)
-            return;
-    zm_log_write(
-        log, ZM_LOG_WARN,
-        "%s: expected pixels in nanomaggies, found unit \"%s\"; taken as they are", path,
-        unit);
+            return true;
+    return false;
+}
+
+void zm_dataset_check_unit(const zm_log *log, const char *path, const char *unit)
+{
+    if (unit[0] != '\0' && !zm_dataset_is_nanomaggy(unit))
+        zm_log_write(log, ZM_LOG_WARN,
+                     "%s: expected pixels in nanomaggies, found unit \"%s\"; taken as "
+                     "they are",
+                     path, unit);
 }
 
 // Reads what the first bytes say; a file that is none of the formats gets a message that

@@ -80,12 +80,15 @@ zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t 
 zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise);
 
 // Writes a data set row by row: FITS binary table OBJECTS for *.fits, else safetensors.
-// The output appears only in finish.
+// The output appears only in finish, which wants every row. Either row, in order, or
+// place, in any order and again where a better image is found; place needs a file that
+// is not a pipe.
 typedef struct zm_dataset_writer zm_dataset_writer;
 typedef struct zm_dataset_info {
     uint64_t count;
     uint32_t height, width;
     bool simulated;
+    bool records_flags; // the rows' coverage and flags are written too
     zm_mag_kind mag_kind;
     const char *origin; // one line of provenance: program, seed, catalogue name
 } zm_dataset_info;
@@ -93,6 +96,8 @@ zm_status zm_dataset_writer_create(const char *path, const zm_dataset_info *info
                                    zm_dataset_writer **out);
 zm_status zm_dataset_writer_row(zm_dataset_writer *w, const zm_row *row,
                                 const float *image);
+zm_status zm_dataset_writer_place(zm_dataset_writer *w, uint64_t index, const zm_row *row,
+                                  const float *image);
 zm_status zm_dataset_writer_finish(zm_dataset_writer **w);
 void zm_dataset_writer_abort(zm_dataset_writer **w);
 

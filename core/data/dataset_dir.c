@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/data/photometry.h"
 #include "core/io/csv.h"
 #include "core/io/path.h"
 
@@ -35,7 +36,7 @@ typedef struct dir_source {
 
 // Columns of labels.csv; -1 = absent.
 typedef struct label_columns {
-    int64_t file, id, ra, dec, z, z_spec, ebv, label, mags[ZM_BANDS];
+    int64_t file, id, ra, dec, z, z_spec, ebv, ext_r, label, mags[ZM_BANDS];
 } label_columns;
 
 static void close_source(void *state)
@@ -217,6 +218,7 @@ static label_columns find_label_columns(const zm_csv *csv)
         .z = zm_csv_find(csv, "z"),
         .z_spec = zm_csv_find(csv, "z_spec"),
         .ebv = zm_csv_find(csv, "ebv"),
+        .ext_r = zm_csv_find(csv, "ext_r"),
         .label = zm_csv_find(csv, "label"),
     };
     if (c.id < 0)
@@ -229,13 +231,16 @@ static label_columns find_label_columns(const zm_csv *csv)
 static zm_status apply_label(const zm_csv *csv, uint64_t i, const label_columns *c,
                              zm_row *row)
 {
-    double ra, dec, z, z_spec, ebv, mag;
+    double ra, dec, z, z_spec, ebv, ext_r, mag;
     int64_t label;
     ZM_TRY(zm_csv_f64(csv, i, c->ra, &ra));
     ZM_TRY(zm_csv_f64(csv, i, c->dec, &dec));
     ZM_TRY(zm_csv_f64(csv, i, c->z, &z));
     ZM_TRY(zm_csv_f64(csv, i, c->z_spec, &z_spec));
     ZM_TRY(zm_csv_f64(csv, i, c->ebv, &ebv));
+    ZM_TRY(zm_csv_f64(csv, i, c->ext_r, &ext_r));
+    if (isnan(ebv))
+        ebv = ext_r / zm_sfd_extinction_per_ebv[2];
     ZM_TRY(zm_csv_i64(csv, i, c->id, row->object_id, &row->object_id));
     ZM_TRY(zm_csv_i64(csv, i, c->label, -1, &label));
     for (int band = 0; band < ZM_BANDS; band++) {

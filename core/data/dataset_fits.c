@@ -56,8 +56,9 @@ zm_status zm_dataset_load_cube(zm_fits *fits, const zm_log *log, zm_fits_image *
                            path, (int)hdu, h->axes[2]);
     }
     ZM_TRY(zm_fits_image_load(fits, hdu, 0, &cube));
-    double soft_bias = 0;
-    if (zm_fits_key_f64(cube->header, "SOFTBIAS", &soft_bias) && soft_bias != 0.0) {
+    double soft_bias = 0; // corrected frames keep the keyword, their pixels have none
+    if (zm_fits_key_f64(cube->header, "SOFTBIAS", &soft_bias) && soft_bias != 0.0 &&
+        !zm_dataset_is_nanomaggy(cube->unit)) {
         zm_fits_image_destroy(&cube);
         return ZM_FAIL(ZM_ERR_FORMAT,
                        "%s: HDU %d: expected calibrated pixels, found an fpC image "
@@ -144,6 +145,28 @@ static zm_status read_ids(zm_dataset *ds, fits_source *s)
     return ZM_OK;
 }
 
+// What prepare says of a cutout.
+static zm_status read_flags(zm_dataset *ds, fits_source *s)
+{
+    zm_fits_column coverage, flags;
+    ZM_TRY(find_column(ds, s, "COVERAGE", 1, &coverage));
+    ZM_TRY(find_column(ds, s, "FLAGS", 1, &flags));
+    for (uint64_t i = 0; i < ds->count; i++) {
+        int64_t value = 0;
+        if (coverage.number)
+            ZM_TRY(zm_fits_column_f32(s->fits, &coverage, i, 1, &ds->rows[i].coverage));
+        if (flags.number)
+            ZM_TRY(zm_fits_column_i64(s->fits, &flags, i, 1, 0, &value));
+        if (value < 0 || value > INT32_MAX)
+            return ZM_FAIL(ZM_ERR_FORMAT,
+                           "%s: HDU %u: column FLAGS: row %" PRIu64
+                           ": expected 0 to 2^31 - 1, found %" PRId64,
+                           ds->path, (unsigned)s->image.hdu, i + 1, value);
+        ds->rows[i].flags = (uint32_t)value;
+    }
+    return ZM_OK;
+}
+
 static zm_status read_columns(zm_dataset *ds, fits_source *s)
 {
     zm_fits_column ra, dec, z, ebv, mags;
@@ -196,6 +219,7 @@ static zm_status open_table(zm_dataset *ds, fits_source *s, uint32_t hdu,
     ZM_TRY(image_size(ds, &s->image));
     ZM_TRY(zm_dataset_alloc_rows(ds, s->image.rows));
     ZM_TRY(read_columns(ds, s));
+    ZM_TRY(read_flags(ds, s));
     return read_table_header(ds, s, log);
 }
 

@@ -29,6 +29,9 @@ zm_status zm_dataset_alloc_rows(zm_dataset *ds, uint64_t count);
 // Installs the reader; on failure state is closed.
 zm_status zm_dataset_set_source(zm_dataset *ds, const zm_dataset_ops *ops, void *state);
 
+// Whether a unit (BUNIT, TUNIT) is nanomaggies, in any of its spellings.
+bool zm_dataset_is_nanomaggy(const char *unit);
+
 // Warns where a unit is given and is not nanomaggies.
 void zm_dataset_check_unit(const zm_log *log, const char *path, const char *unit);
 

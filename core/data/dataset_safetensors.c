@@ -91,6 +91,28 @@ static zm_status find_images(zm_dataset *ds, st_source *s)
     return zm_dataset_alloc_rows(ds, e->shape[0]);
 }
 
+// What prepare says of a cutout.
+static zm_status read_flags(zm_dataset *ds, const st_source *s)
+{
+    const zm_st_entry *coverage, *flags;
+    ZM_TRY(find_column(s->st, "coverage", ds->count, 1, 0, &coverage));
+    ZM_TRY(find_column(s->st, "flags", ds->count, 1, 0, &flags));
+    for (uint64_t i = 0; i < ds->count; i++) {
+        int64_t value = 0;
+        if (coverage)
+            ZM_TRY(zm_safetensors_read_f32(s->st, coverage, i, 1, &ds->rows[i].coverage));
+        if (flags)
+            ZM_TRY(zm_safetensors_read_i64(s->st, flags, i, 1, &value));
+        if (value < 0 || value > INT32_MAX)
+            return ZM_FAIL(ZM_ERR_FORMAT,
+                           "%s: tensor flags: row %" PRIu64
+                           ": expected 0 to 2^31 - 1, found %" PRId64,
+                           ds->path, i, value);
+        ds->rows[i].flags = (uint32_t)value;
+    }
+    return ZM_OK;
+}
+
 // Integers may also be given as I32, reals as any real dtype.
 static zm_status read_columns(zm_dataset *ds, st_source *s)
 {
@@ -129,6 +151,7 @@ static zm_status read_columns(zm_dataset *ds, st_source *s)
                            ds->path, i, value);
         row->label = (int32_t)value;
     }
+    ZM_TRY(read_flags(ds, s));
     ds->has_ids = id != NULL;
     ds->has_mask_noise = s->noise != NULL;
     if (s->noise && (s->noise->shape[1] == 0 || s->noise->shape[1] > UINT32_MAX))

@@ -7,6 +7,7 @@
 
 const double zm_asinh_softening[ZM_BANDS] = {1.4e-10, 0.9e-10, 1.2e-10, 1.8e-10, 7.4e-10};
 const double zm_extinction_per_ebv[ZM_BANDS] = {4.239, 3.303, 2.285, 1.698, 1.263};
+const double zm_sfd_extinction_per_ebv[ZM_BANDS] = {5.155, 3.793, 2.751, 2.086, 1.479};
 
 static const double zero_point_nmgy = 1e9;
 static const double pogson = 1.0857362047581295; // 2.5 / ln 10

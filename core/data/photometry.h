@@ -13,6 +13,10 @@ extern const double zm_asinh_softening[ZM_BANDS];
 // A_band / E(B-V), Schlafly & Finkbeiner 2011, SDSS bands, R_V = 3.1.
 extern const double zm_extinction_per_ebv[ZM_BANDS];
 
+// The same as SDSS catalogues use it in extinction_* and dered_*: Schlegel, Finkbeiner &
+// Davis 1998. Band 2 turns an extinction_r into E(B-V).
+extern const double zm_sfd_extinction_per_ebv[ZM_BANDS];
+
 // asinh magnitude of a flux in nanomaggies (finite for negative flux), and its inverse:
 // m = -2.5/ln 10 * (asinh(f / f0 / 2b) + ln b), f0 = 1e9 nanomaggies.
 double zm_asinh_mag(double flux_nmgy, int band);

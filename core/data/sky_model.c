@@ -14,8 +14,6 @@ const double zm_sky_noise_nmgy[ZM_BANDS] = {0.037, 0.014, 0.028, 0.038, 0.15};
 // 1998) over the median nanomaggies per count of five corrected frames (HDU 1).
 const double zm_sky_gain_e_per_nmgy[ZM_BANDS] = {165.0, 1020.0, 915.0, 715.0, 138.0};
 
-const double zm_sfd_extinction_per_ebv[ZM_BANDS] = {5.155, 3.793, 2.751, 2.086, 1.479};
-
 // Measured on isolated stars (peak > 25 sigma) of five SDSS corrected fields: adaptive
 // second moments give the width of each star, the mode of the widths the stellar
 // sequence; radial profiles of its members, median-stacked to 15 pixels, were fitted

@@ -12,9 +12,6 @@ extern const double zm_sky_noise_nmgy[ZM_BANDS];
 // Detected electrons per nanomaggy, for the Poisson noise of the sources.
 extern const double zm_sky_gain_e_per_nmgy[ZM_BANDS];
 
-// A_band / E(B-V) of Schlegel, Finkbeiner & Davis 1998, as SDSS catalogues used it.
-extern const double zm_sfd_extinction_per_ebv[ZM_BANDS];
-
 // Pixels that a PSF reaches in each direction; draw that much round a cutout.
 #define ZM_PSF_REACH_PX 16
 

@@ -70,6 +70,15 @@ zm_status zm_st_writer_meta(zm_st_writer *w, const char *key, const char *value)
 zm_status zm_st_writer_declare(zm_st_writer *w, const char *name, zm_st_dtype dtype,
                                uint32_t rank, const uint64_t *shape);
 zm_status zm_st_writer_data(zm_st_writer *w, const void *data, uint64_t bytes);
+
+// Data that come out of order: reserve stands for zm_st_writer_data and leaves a gap of
+// that many bytes, fill writes into gaps, as often as wanted. What is reserved last must
+// be filled. The file must not be a pipe (ZM_ERR_IO).
+//   offset   from the first byte of the first tensor
+zm_status zm_st_writer_reserve(zm_st_writer *w, uint64_t bytes);
+zm_status zm_st_writer_fill(zm_st_writer *w, uint64_t offset, const void *data,
+                            uint64_t bytes);
+
 zm_status zm_st_writer_finish(zm_st_writer **w); // sets *w to NULL, also on failure
 void zm_st_writer_abort(zm_st_writer **w);
 

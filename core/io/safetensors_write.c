@@ -1,5 +1,6 @@
 #include "core/io/safetensors_impl.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct zm_st_writer {
     json_t *metadata;
     uint64_t declared; // bytes
     uint64_t written;  // bytes of data
+    uint64_t start;    // of the data, from the start of the file
     bool header_written;
 };
 
@@ -116,6 +118,7 @@ static zm_status write_header(zm_st_writer *w)
             st = zm_atomic_write(&w->file, text, used);
         if (st == ZM_OK)
             st = zm_atomic_write(&w->file, "        ", padded - used);
+        w->start = sizeof length + padded;
     }
     free(text);
     json_decref(whole);
@@ -133,6 +136,38 @@ zm_status zm_st_writer_data(zm_st_writer *w, const void *data, uint64_t bytes)
     ZM_TRY(zm_atomic_write(&w->file, data, bytes));
     w->written += bytes;
     return ZM_OK;
+}
+
+static zm_status seek_to(zm_st_writer *w, uint64_t at)
+{
+    errno = 0;
+    return fseeko(w->file.f, (off_t)(w->start + at), SEEK_SET) == 0
+               ? ZM_OK
+               : ZM_FAIL(ZM_ERR_IO, "%s: cannot move in it: %s", w->path,
+                         strerror(errno));
+}
+
+zm_status zm_st_writer_reserve(zm_st_writer *w, uint64_t bytes)
+{
+    if (!w->header_written)
+        ZM_TRY(write_header(w));
+    if (bytes > w->declared - w->written)
+        return ZM_FAIL(ZM_ERR_INTERNAL, "%s: %" PRIu64 " bytes declared, more reserved",
+                       w->path, w->declared);
+    ZM_TRY(seek_to(w, w->written + bytes));
+    w->written += bytes;
+    return ZM_OK;
+}
+
+zm_status zm_st_writer_fill(zm_st_writer *w, uint64_t offset, const void *data,
+                            uint64_t bytes)
+{
+    if (offset > w->written || bytes > w->written - offset)
+        return ZM_FAIL(ZM_ERR_INTERNAL, "%s: %" PRIu64 " bytes reserved, more filled",
+                       w->path, w->written);
+    ZM_TRY(seek_to(w, offset));
+    ZM_TRY(zm_atomic_write(&w->file, data, bytes));
+    return seek_to(w, w->written);
 }
 
 zm_status zm_st_writer_finish(zm_st_writer **w)

@@ -6,6 +6,7 @@
 
 #include "core/data/dataset.h"
 #include "core/data/photometry.h"
+#include "core/data/sample.h"
 #include "core/io/bytes.h"
 #include "core/io/safetensors.h"
 
@@ -32,7 +33,9 @@ static void sample_row(uint64_t i, zm_row *row, float *image)
                     .dec_deg = -1e-9,
                     .z = i == 3 ? NAN : 0.1f * (float)i,
                     .ebv = 0.03f,
-                    .label = -1};
+                    .label = -1,
+                    .coverage = 1.0f - 0.125f * (float)i,
+                    .flags = i == 4 ? ZM_FLAG_OFF_FRAME | ZM_FLAG_DUPLICATE_ID : 0};
     for (int band = 0; band < ZM_BANDS; band++)
         row->mags[band] = 17.0f + (float)band + (float)i / 7.0f;
     for (int k = 0; k < IMAGE; k++)
@@ -81,6 +84,7 @@ static void expect_sample(const char *path, const char *format)
         cr_expect(r->object_id == row.object_id && r->ra_deg == row.ra_deg &&
                   r->dec_deg == row.dec_deg && r->ebv == row.ebv && r->label == -1);
         cr_expect(i == 3 ? isnan(r->z) : r->z == row.z);
+        cr_expect(isnan(r->coverage) && r->flags == 0); // not written unless asked for
         cr_expect_eq(memcmp(r->mags, row.mags, sizeof row.mags), 0);
         if (i == 2) {
             image[0] = 0.0f;
@@ -104,6 +108,94 @@ Test(dataset, both_formats_survive_a_round_trip_bit_by_bit)
     expect_sample(path, "safetensors");
     write_sample(test_join(dir, "d.fits", path));
     expect_sample(path, "fits-table");
+    test_dir_remove(dir);
+}
+
+// Rows in the order 3 6 2 5 1 4 0, one of them twice.
+static void place_sample(const char *path)
+{
+    zm_dataset_writer *w = NULL;
+    const zm_dataset_info info = {
+        .count = ROWS, .height = SIDE, .width = WIDE, .records_flags = true};
+    expect_ok(zm_dataset_writer_create(path, &info, &w));
+    for (uint64_t k = 0; k < ROWS + 1; k++) {
+        const uint64_t i = (k + 1) * 3 % ROWS;
+        zm_row row;
+        float image[IMAGE];
+        sample_row(k < ROWS ? i : 3, &row, image);
+        if (k == 0)
+            image[7] = 99.0f; // placed again below, as it is to be
+        expect_ok(zm_dataset_writer_place(w, k < ROWS ? i : 3, &row, image));
+    }
+    zm_row row;
+    float image[IMAGE];
+    sample_row(0, &row, image);
+    expect_status(zm_dataset_writer_place(w, ROWS, &row, image), ZM_ERR_INTERNAL);
+    expect_ok(zm_dataset_writer_finish(&w));
+}
+
+Test(dataset, rows_placed_in_any_order_come_back_with_their_flags)
+{
+    static const char *const names[] = {"d.safetensors", "d.fits"};
+    char dir[TEST_PATH], path[TEST_PATH];
+    test_dir_create(dir);
+    for (int f = 0; f < 2; f++) {
+        zm_dataset *ds = NULL;
+        place_sample(test_join(dir, names[f], path));
+        expect_ok(zm_dataset_open(path, test_helper, NULL, &ds));
+        for (uint64_t i = 0; i < ROWS; i++) {
+            zm_row row;
+            float image[IMAGE], found[IMAGE];
+            uint32_t flags;
+            sample_row(i, &row, image);
+            expect_ok(zm_dataset_image(ds, i, found, &flags));
+            cr_expect_eq(memcmp(image, found, sizeof image), 0, "%s row %d", names[f],
+                         (int)i);
+            cr_expect(ds->rows[i].object_id == row.object_id &&
+                      ds->rows[i].coverage == row.coverage &&
+                      ds->rows[i].flags == row.flags);
+        }
+        zm_dataset_close(&ds);
+    }
+    test_dir_remove(dir);
+}
+
+Test(dataset, a_row_that_is_never_placed_is_an_error_and_leaves_nothing)
+{
+    static const char *const names[] = {"d.safetensors", "d.fits"};
+    char dir[TEST_PATH], path[TEST_PATH];
+    test_dir_create(dir);
+    for (int f = 0; f < 2; f++) {
+        zm_dataset_writer *w = NULL;
+        zm_row row;
+        float image[IMAGE];
+        const zm_dataset_info info = {.count = ROWS, .height = SIDE, .width = WIDE};
+        sample_row(0, &row, image);
+        expect_ok(zm_dataset_writer_create(test_join(dir, names[f], path), &info, &w));
+        expect_ok(zm_dataset_writer_place(w, ROWS - 1, &row, image));
+        expect_status(zm_dataset_writer_finish(&w), ZM_ERR_INTERNAL);
+    }
+    cr_expect_eq(test_dir_count(dir), 0);
+    test_dir_remove(dir);
+}
+
+Test(dataset, recorded_flags_reach_the_sampler)
+{
+    char dir[TEST_PATH], path[TEST_PATH];
+    zm_dataset *ds = NULL;
+    zm_sampler sampler;
+    float image[ZM_BANDS * SIDE * SIDE];
+    uint32_t flags = 0;
+    test_dir_create(dir);
+    place_sample(test_join(dir, "d.fits", path));
+    expect_ok(zm_dataset_open(path, test_helper, NULL, &ds));
+    expect_ok(zm_sampler_init(&sampler, ds, SIDE));
+    expect_ok(zm_sampler_read(&sampler, 4, image, NULL, &flags));
+    cr_expect_eq(flags, (uint32_t)(ZM_FLAG_OFF_FRAME | ZM_FLAG_DUPLICATE_ID));
+    expect_ok(zm_sampler_read(&sampler, 5, image, NULL, &flags));
+    cr_expect_eq(flags, 0u);
+    zm_sampler_finish(&sampler);
+    zm_dataset_close(&ds);
     test_dir_remove(dir);
 }
 
@@ -311,10 +403,10 @@ Test(dataset, a_directory_is_joined_with_its_labels)
     zm_dataset *ds = NULL;
     collected c = {0};
     const zm_log log = {collect, &c};
-    static const char labels[] = "Z,FILE,z_dered,u_dered,z_spec,dec,ra\n"
-                                 "0.5,c.fits,15.5,19.5,,-1,2\n"
-                                 "0.5,gone.fits,,,,,\n"
-                                 "0.5,a.fits,,,0.25,,\n";
+    static const char labels[] = "Z,FILE,z_dered,u_dered,z_spec,dec,ra,ebv,ext_r\n"
+                                 "0.5,c.fits,15.5,19.5,,-1,2,,0.2751\n"
+                                 "0.5,gone.fits,,,,,,,\n"
+                                 "0.5,a.fits,,,0.25,,,0.5,0.2751\n";
     test_dir_create(dir);
     cr_assert_eq(sample_cube(test_join(dir, "a.fits", path), 0, FLOAT_IMG, true), 0);
     cr_assert_eq(sample_cube(test_join(dir, "b.fits", path), 0, FLOAT_IMG, true), 0);
@@ -330,6 +422,7 @@ Test(dataset, a_directory_is_joined_with_its_labels)
     cr_expect(r[0].object_id == 0 && r[0].z == 0.5f && r[0].mags[0] == 19.5f);
     cr_expect(r[0].mags[4] == 15.5f && isnan(r[0].mags[2]) && r[0].ra_deg == 2.0);
     cr_expect(r[1].object_id == 2 && r[1].z == 0.25f);
+    cr_expect(r[0].ebv == 0.1f && r[1].ebv == 0.5f && isnan(r[2].ebv));
     cr_expect(r[2].object_id == 3 && isnan(r[2].z) && isnan(r[2].ra_deg));
     float image[SAMPLE_PIXELS];
     uint32_t flags;
