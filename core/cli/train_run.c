@@ -34,29 +34,39 @@ typedef struct run {
     double last_loss;
 } run;
 
+zm_status zm_train_parse_list(const char *option, const char *list,
+                              const char *const *names, uint32_t count, uint32_t *flags)
+{
+    uint32_t found = 0;
+    for (const char *at = list; *at;) {
+        const size_t n = strcspn(at, ",");
+        uint32_t k = 0;
+        while (k < count && (strlen(names[k]) != n || strncmp(at, names[k], n) != 0))
+            k++;
+        if (k == count)
+            return ZM_FAIL(ZM_ERR_USAGE, "--%s: \"%.*s\" is not known: see --help",
+                           option, (int)n, at);
+        found |= 1u << k;
+        at += n + (at[n] == ',');
+    }
+    *flags = found;
+    return ZM_OK;
+}
+
 static zm_status parse_augment(const char *list, uint32_t *flags)
 {
-    static const struct {
-        const char *name;
-        uint32_t flag;
-    } known[] = {{"flip", ZM_AUG_FLIP}, {"rot90", ZM_AUG_ROT90}, {"angle", ZM_AUG_ANGLE}};
+    static const char *const names[] = {"flip", "rot90", "angle"}; // ZM_AUG_*, in order
     *flags = 0;
     if (strcmp(list, "none") == 0)
         return ZM_OK;
-    for (const char *at = list; *at;) {
-        const size_t n = strcspn(at, ",");
-        size_t k = 0;
-        while (k < ZM_COUNT_OF(known) &&
-               (strlen(known[k].name) != n || strncmp(at, known[k].name, n) != 0))
-            k++;
-        if (k == ZM_COUNT_OF(known))
-            return ZM_FAIL(ZM_ERR_USAGE,
-                           "--augment: \"%.*s\" is not none, flip, rot90 or angle",
-                           (int)n, at);
-        *flags |= known[k].flag;
-        at += n + (at[n] == ',');
-    }
-    return ZM_OK;
+    return zm_train_parse_list("augment", list, names, ZM_COUNT_OF(names), flags);
+}
+
+static uint64_t warmup_steps(const zm_train_args *a, uint64_t steps, uint64_t per_epoch)
+{
+    if (a->warmup != ZM_TRAIN_UNSET)
+        return a->warmup;
+    return a->warmup_epochs != ZM_TRAIN_UNSET ? a->warmup_epochs * per_epoch : steps / 20;
 }
 
 static zm_status configure(const zm_train_args *a, const zm_common *common,
@@ -64,20 +74,20 @@ static zm_status configure(const zm_train_args *a, const zm_common *common,
 {
     const uint64_t per_epoch = ZM_MAX((order->train_count + a->batch / 2) / a->batch, 1u);
     const uint64_t steps = a->steps ? a->steps : a->epochs * per_epoch;
-    *out = (zm_train_config){
-        .seed = common->seed,
-        .batch = a->batch,
-        .micro_batch = a->micro_batch,
-        .schedule = {.lr = a->lr,
-                     .steps = steps,
-                     .steps_per_epoch = per_epoch,
-                     .warmup_steps = a->warmup == UINT64_MAX ? steps / 20 : a->warmup},
-        .weight_decay = (float)a->weight_decay,
-        .beta1 = 0.9f,
-        .beta2 = finetune ? 0.999f : 0.95f,
-        .eps = 1e-8f,
-        .clip = (float)a->clip,
-        .noise = a->noise};
+    *out =
+        (zm_train_config){.seed = common->seed,
+                          .batch = a->batch,
+                          .micro_batch = a->micro_batch,
+                          .schedule = {.lr = a->lr,
+                                       .steps = steps,
+                                       .steps_per_epoch = per_epoch,
+                                       .warmup_steps = warmup_steps(a, steps, per_epoch)},
+                          .weight_decay = (float)a->weight_decay,
+                          .beta1 = 0.9f,
+                          .beta2 = finetune ? 0.999f : 0.95f,
+                          .eps = 1e-8f,
+                          .clip = (float)a->clip,
+                          .noise = a->noise};
     ZM_TRY(zm_schedule_parse(a->schedule, &out->schedule.kind));
     return parse_augment(a->augment, &out->augment);
 }
@@ -229,11 +239,21 @@ static zm_status save_checkpoint(run *r)
     return zm_checkpoint_save(r->args->out, r->trainer, r->model, &state);
 }
 
+// Loss of one validation object from what the predictor gives for it.
+static double object_loss(const run *r, const float *values, uint32_t row)
+{
+    const zm_head *head = zm_model_head(r->model);
+    return head ? zm_head_loss(head, values, (double)r->ds->rows[row].z)
+                : (double)values[0];
+}
+
 // Mean loss over the validation part; waits.
 static zm_status validate(run *r, double *loss)
 {
     const uint32_t batch = zm_predictor_batch(r->validator);
-    float *values = zm_calloc(batch, sizeof *values);
+    const zm_head *head = zm_model_head(r->model);
+    const uint32_t outputs = head ? zm_head_outputs(head) : 1;
+    float *values = zm_calloc((uint64_t)batch * outputs, sizeof *values);
     if (!values)
         return ZM_FAIL(ZM_ERR_MEMORY, "no memory to validate");
     double sum = 0.0;
@@ -245,11 +265,8 @@ static zm_status validate(run *r, double *loss)
             st = zm_gpu_wait(r->gpu);
         if (st == ZM_OK)
             st = zm_predictor_result(r->validator, values, NULL);
-        for (uint32_t i = 0; i < n && st == ZM_OK; i++) {
-            const double d =
-                (double)values[i] - (double)r->ds->rows[r->order.val[at + i]].z;
-            sum += r->model->kind == ZM_MODEL_MAE ? (double)values[i] : d * d;
-        }
+        for (uint32_t i = 0; i < n && st == ZM_OK; i++)
+            sum += object_loss(r, values + (size_t)i * outputs, r->order.val[at + i]);
     }
     free(values);
     *loss = sum / r->order.val_count;

@@ -6,9 +6,12 @@
 #include "core/train/model.h"
 #include "core/train/trainer.h"
 
+// Of warmup and warmup_epochs: not given.
+#define ZM_TRAIN_UNSET UINT64_MAX
+
 typedef struct zm_train_args {
     const char *data, *out, *init, *resume, *schedule, *shuffle, *augment;
-    uint64_t steps, epochs, warmup, checkpoint_every, val_every, log_every;
+    uint64_t steps, epochs, warmup, warmup_epochs, checkpoint_every, val_every, log_every;
     uint32_t batch, micro_batch;
     double lr, weight_decay, clip, val;
     float noise;
@@ -35,6 +38,8 @@ typedef struct zm_train_args {
          "learning rate: constant, cosine (after a warm-up) or cyclic (AstroMAE's)"},    \
         {"warmup", ZM_OPT_U64(&(a).warmup, 0, 1e12), "STEPS",                            \
          "linear warm-up of --schedule cosine", .shown = "5 % of the steps"},            \
+        {"warmup-epochs", ZM_OPT_U64(&(a).warmup_epochs, 0, 1e9), "N",                   \
+         "the same in epochs, where --warmup is not given", .shown = "see --warmup"},    \
         {"weight-decay", ZM_OPT_F64(&(a).weight_decay, 0, 10), "X",                      \
          "decoupled weight decay"},                                                      \
         {"clip", ZM_OPT_F64(&(a).clip, 0, 1e9), "X",                                     \
@@ -55,6 +60,10 @@ typedef struct zm_train_args {
         "log-every", ZM_OPT_U64(&(a).log_every, 1, 1e9), "STEPS",                        \
             "steps between lines of the log"                                             \
     }
+
+// Flags of a list "a,b" of names; names[i] is bit i. ZM_ERR_USAGE names the option.
+zm_status zm_train_parse_list(const char *option, const char *list,
+                              const char *const *names, uint32_t count, uint32_t *flags);
 
 // Makes the model that a run starts from; user is what zm_train_verb was given.
 // What it measures on the data it measures on the training part of order only.

@@ -4,7 +4,7 @@
 
 #define DIMS(...) ((const uint32_t[]){__VA_ARGS__})
 
-enum { STEM = 32, BRANCH = 1096, MAG_WIDTH = 1024, HEAD_WIDTH = 1024, POOLS = 8 };
+enum { STEM = 32, BRANCH = 1096, MAG_WIDTH = 1024, JOIN_WIDTH = 1024, POOLS = 8 };
 
 // Position in vis_inception, width of each branch, whether the 5x5 branch takes part.
 static const struct {
@@ -18,11 +18,57 @@ zm_astromae_config zm_astromae_default(const zm_vit_config *vit)
     return (zm_astromae_config){.vit = *vit, .branches = ZM_BRANCH_ALL};
 }
 
+const char *zm_branch_name(uint32_t branch)
+{
+    return branch == ZM_BRANCH_ENCODER     ? "encoder"
+           : branch == ZM_BRANCH_INCEPTION ? "inception"
+                                           : "magnitudes";
+}
+
+// Joins two or three branches; a single one goes to the last layer as it is.
+static const char *join_name(uint32_t branches)
+{
+    if (branches == (ZM_BRANCH_INCEPTION | ZM_BRANCH_MAGS))
+        return "inception_model.head_incept_mag.0";
+    const bool single = branches == ZM_BRANCH_ENCODER || branches == ZM_BRANCH_INCEPTION;
+    return single ? NULL : "concat_block.0";
+}
+
+const char *zm_astromae_last_name(uint32_t branches)
+{
+    switch (branches) {
+    case ZM_BRANCH_ENCODER:
+        return "vit_block.4";
+    case ZM_BRANCH_INCEPTION:
+        return "inception_model.Inception_head_block.1";
+    case ZM_BRANCH_INCEPTION | ZM_BRANCH_MAGS:
+        return "inception_model.head_incept_mag.2";
+    default:
+        return "concat_block.2";
+    }
+}
+
+static zm_status check_image(const zm_vit_config *vit)
+{
+    if (vit->image == 0 || vit->image > 1024 || vit->bands == 0 || vit->bands > 64)
+        return ZM_FAIL(ZM_ERR_SHAPE,
+                       "expected 1 to 1024 pixels and 1 to 64 bands, found %u and %u",
+                       vit->image, vit->bands);
+    return vit->patch == vit->image
+               ? ZM_OK
+               : ZM_FAIL(ZM_ERR_SHAPE, "patches of %u pixels without an encoder",
+                         vit->patch);
+}
+
 zm_status zm_astromae_check(const zm_astromae_config *config)
 {
-    ZM_TRY(zm_vit_check(&config->vit));
+    const uint32_t branches = config->branches;
+    ZM_TRY(branches & ZM_BRANCH_ENCODER ? zm_vit_check(&config->vit)
+                                        : check_image(&config->vit));
     ZM_TRY(zm_head_check(&config->head));
-    if (config->vit.image % POOLS != 0)
+    if (branches > ZM_BRANCH_ALL || branches == 0 || branches == ZM_BRANCH_MAGS)
+        return ZM_FAIL(ZM_ERR_SHAPE, "expected an encoder or an inception branch");
+    if (branches & ZM_BRANCH_INCEPTION && config->vit.image % POOLS != 0)
         return ZM_FAIL(ZM_ERR_SHAPE,
                        "the inception branch halves the image three times: %u pixels are "
                        "not a multiple of %d",
@@ -75,13 +121,11 @@ static uint32_t add_inception(zm_params *ps, zm_inception *inc, uint32_t in, int
     return inc->five ? 4 * w : 3 * w;
 }
 
-void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_astromae_config *config)
+static void add_encoder_branch(zm_params *ps, zm_astromae *m)
 {
-    static const char *const stem = "inception_model.vis_inception.0";
-    const uint32_t c = config->vit.width, f = config->vit.bands;
-    m->config = *config;
-    zm_vit_add(ps, &m->vit, &config->vit);
-    if (!config->train_encoder)
+    const uint32_t c = m->config.vit.width;
+    zm_vit_add(ps, &m->vit, &m->config.vit);
+    if (!m->config.train_encoder)
         zm_params_freeze(ps, "");
     m->fc_norm_w =
         zm_params_add(ps, ZM_PARAM_WEIGHT, ZM_INIT_ONE, 1, DIMS(c), "fc_norm.weight");
@@ -90,7 +134,12 @@ void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_astromae_config *co
     m->head = add_dense(ps, c, c, "head");
     m->vit_fc[0] = add_dense(ps, BRANCH, c, "vit_block.0");
     m->vit_fc[1] = add_dense(ps, BRANCH, BRANCH, "vit_block.2");
+}
 
+static void add_inception_branch(zm_params *ps, zm_astromae *m)
+{
+    static const char *const stem = "inception_model.vis_inception.0";
+    const uint32_t f = m->config.vit.bands, side = m->config.vit.image / POOLS;
     m->stem.w = zm_params_add(ps, ZM_PARAM_WEIGHT, ZM_INIT_LINEAR, 4, DIMS(STEM, f, 1, 1),
                               "%s.weight", stem);
     m->stem.b = zm_params_add(ps, ZM_PARAM_WEIGHT, ZM_INIT_LINEAR, 1, DIMS(STEM),
@@ -103,19 +152,42 @@ void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_astromae_config *co
     uint32_t channels = STEM;
     for (int i = 0; i < ZM_INCEPTIONS; i++)
         channels = add_inception(ps, &m->inception[i], channels, i);
-    const uint32_t side = config->vit.image / POOLS;
     m->inception_fc[0] =
         add_dense(ps, BRANCH, channels * side * side, "inception_model.vis_inception.10");
     m->inception_fc[1] =
         add_dense(ps, BRANCH, BRANCH, "inception_model.vis_inception.12");
+}
+
+static void add_magnitude_branch(zm_params *ps, zm_astromae *m)
+{
     for (uint32_t i = 0; i < ZM_MAG_LAYERS; i++) {
         char name[64];
         snprintf(name, sizeof name, "inception_model.magnitude_block.%u", 2 * i);
         m->mags[i] = add_dense(ps, MAG_WIDTH, i ? MAG_WIDTH : ZM_BANDS, name);
     }
-    m->concat[0] = add_dense(ps, HEAD_WIDTH, 2 * BRANCH + MAG_WIDTH, "concat_block.0");
-    m->concat[1] =
-        add_dense(ps, zm_head_outputs(&config->head), HEAD_WIDTH, "concat_block.2");
+}
+
+void zm_astromae_add(zm_params *ps, zm_astromae *m, const zm_astromae_config *config)
+{
+    const char *join = join_name(config->branches);
+    uint32_t joined = 0;
+    m->config = *config;
+    if (config->branches & ZM_BRANCH_ENCODER) {
+        add_encoder_branch(ps, m);
+        joined += BRANCH;
+    }
+    if (config->branches & ZM_BRANCH_INCEPTION) {
+        add_inception_branch(ps, m);
+        joined += BRANCH;
+    }
+    if (config->branches & ZM_BRANCH_MAGS) {
+        add_magnitude_branch(ps, m);
+        joined += MAG_WIDTH;
+    }
+    if (join)
+        m->join = add_dense(ps, JOIN_WIDTH, joined, join);
+    m->last = add_dense(ps, zm_head_outputs(&config->head), join ? JOIN_WIDTH : joined,
+                        zm_astromae_last_name(config->branches));
 }
 
 static zm_tensor *dense(zm_tape *tape, const zm_params *ps, zm_dense d, zm_tensor *x,
@@ -158,6 +230,7 @@ static zm_tensor *inception(zm_tape *tape, const zm_params *ps, const zm_incepti
 static zm_tensor *inception_branch(zm_tape *tape, const zm_params *ps,
                                    const zm_astromae *m, zm_tensor *image, bool training)
 {
+    const bool alone = m->config.branches == ZM_BRANCH_INCEPTION;
     zm_tensor *x = dense(tape, ps, m->stem, image, ZM_NONE);
     x = zm_avgpool2(tape, x);
     x = inception(tape, ps, &m->inception[0], x, training);
@@ -168,32 +241,47 @@ static zm_tensor *inception_branch(zm_tape *tape, const zm_params *ps,
     x = zm_avgpool2(tape, x);
     x = inception(tape, ps, &m->inception[4], x, training);
     x = dense(tape, ps, m->inception_fc[0], zm_flatten_channels(tape, x), ZM_RELU);
-    return dense(tape, ps, m->inception_fc[1], x, ZM_NONE);
+    return dense(tape, ps, m->inception_fc[1], x, alone ? ZM_RELU : ZM_NONE);
 }
 
 static zm_tensor *encoder_branch(zm_tape *tape, const zm_params *ps, const zm_astromae *m,
-                                 zm_tensor *image, zm_tensor *idx)
+                                 zm_tensor *image, zm_tensor *idx, bool training)
 {
-    zm_tensor *x = zm_vit_forward(tape, ps, &m->vit, image, idx, false);
+    // Alone, the branch goes through ReLU before its layers and after them.
+    const zm_act edge = m->config.branches == ZM_BRANCH_ENCODER ? ZM_RELU : ZM_NONE;
+    zm_tensor *x = zm_vit_forward(tape, ps, &m->vit, image, idx,
+                                  training && m->config.train_encoder);
     x = zm_tokens_mean(tape, x, 1);
     x = zm_layernorm(tape, x, zm_params_tensor(tape, ps, m->fc_norm_w),
                      zm_params_tensor(tape, ps, m->fc_norm_b), ZM_LN_EPS);
-    x = dense(tape, ps, m->head, x, ZM_NONE);
+    x = dense(tape, ps, m->head, x, edge);
     x = dense(tape, ps, m->vit_fc[0], x, ZM_RELU);
-    return dense(tape, ps, m->vit_fc[1], x, ZM_NONE);
+    return dense(tape, ps, m->vit_fc[1], x, edge);
+}
+
+static zm_tensor *magnitude_branch(zm_tape *tape, const zm_params *ps,
+                                   const zm_astromae *m, zm_tensor *x)
+{
+    for (int i = 0; i < ZM_MAG_LAYERS; i++)
+        x = dense(tape, ps, m->mags[i], x, i + 1 < ZM_MAG_LAYERS ? ZM_RELU : ZM_NONE);
+    return x;
 }
 
 zm_tensor *zm_astromae_forward(zm_tape *tape, const zm_params *ps, const zm_astromae *m,
                                zm_tensor *image, zm_tensor *mags, zm_tensor *idx,
                                bool training)
 {
-    zm_tensor *branches[3];
-    branches[0] = encoder_branch(tape, ps, m, image, idx);
-    branches[1] = inception_branch(tape, ps, m, image, training);
-    zm_tensor *x = mags;
-    for (int i = 0; i < ZM_MAG_LAYERS; i++)
-        x = dense(tape, ps, m->mags[i], x, i + 1 < ZM_MAG_LAYERS ? ZM_RELU : ZM_NONE);
-    branches[2] = x;
-    x = dense(tape, ps, m->concat[0], zm_concat(tape, branches, 3), ZM_RELU);
-    return dense(tape, ps, m->concat[1], x, ZM_NONE);
+    const uint32_t branches = m->config.branches;
+    zm_tensor *parts[3];
+    uint32_t n = 0;
+    if (branches & ZM_BRANCH_ENCODER)
+        parts[n++] = encoder_branch(tape, ps, m, image, idx, training);
+    if (branches & ZM_BRANCH_INCEPTION)
+        parts[n++] = inception_branch(tape, ps, m, image, training);
+    if (branches & ZM_BRANCH_MAGS)
+        parts[n++] = magnitude_branch(tape, ps, m, mags);
+    zm_tensor *x = parts[0];
+    if (n > 1)
+        x = dense(tape, ps, m->join, zm_concat(tape, parts, n), ZM_RELU);
+    return dense(tape, ps, m->last, x, ZM_NONE);
 }

@@ -31,7 +31,7 @@ enum {
 };
 
 typedef struct zm_astromae_config {
-    zm_vit_config vit;  // image and bands count also where there is no encoder
+    zm_vit_config vit;  // without encoder: image and bands; one patch, the rest 0
     uint32_t branches;  // ZM_BRANCH_*, at least one but not magnitudes alone
     bool train_encoder; // published: frozen, unless trained from scratch
     zm_head head;
@@ -46,13 +46,28 @@ typedef struct zm_astromae {
     zm_inception inception[ZM_INCEPTIONS];
     zm_dense inception_fc[2];
     zm_dense mags[ZM_MAG_LAYERS];
-    zm_dense concat[2];
+    zm_dense join; // of two or three branches
+    zm_dense last;
 } zm_astromae;
 
 // The published model over an encoder: all branches, frozen encoder, regression.
 zm_astromae_config zm_astromae_default(const zm_vit_config *vit);
 
+// ZM_ERR_SHAPE names the first contradiction.
 zm_status zm_astromae_check(const zm_astromae_config *config);
+
+// What the last layer's tensors are called but for ".weight" and ".bias". It tells the
+// branches:
+//   all, or the encoder and one more  concat_block.2
+//   encoder                           vit_block.4
+//   inception, magnitudes             inception_model.head_incept_mag.2
+//   inception                         inception_model.Inception_head_block.1
+// All names are those of the public code (its classes build the other variants, though
+// only the whole model was released) but vit_block.4, which continues its vit_block.
+const char *zm_astromae_last_name(uint32_t branches);
+
+// "encoder", "inception", "magnitudes" for one of ZM_BRANCH_*.
+const char *zm_branch_name(uint32_t branch);
 
 // Adds every parameter under its released name.
 void zm_astromae_add(zm_params *params, zm_astromae *model,
@@ -61,8 +76,9 @@ void zm_astromae_add(zm_params *params, zm_astromae *model,
 //   image     (B, S, S, F) stretched pixels
 //   mags      (B, 5) standardised as the model's preprocessing says
 //   idx       (B, patches) u32: 0, 1, 2, ... for every image
+//             (inputs of branches that the model lacks are not read)
 //   training  batch norms of the inception branch use and update the batch's statistics;
-//             those of the frozen encoder never do
+//             those of the encoder where it trains, too, of a frozen one never
 //   returns   (B, outputs of the head)
 zm_tensor *zm_astromae_forward(zm_tape *tape, const zm_params *params,
                                const zm_astromae *model, zm_tensor *image,

@@ -22,6 +22,19 @@ zm_status zm_head_kind_parse(const char *name, zm_head_kind *out)
                    name);
 }
 
+zm_head zm_head_default(zm_head_kind kind)
+{
+    if (kind == ZM_HEAD_POINT)
+        return (zm_head){.kind = kind};
+    return (zm_head){.kind = kind, .bins = 180, .z_min = 0.0, .z_max = 0.4};
+}
+
+bool zm_head_equal(const zm_head *a, const zm_head *b)
+{
+    return a->kind == b->kind && a->bins == b->bins && a->z_min == b->z_min &&
+           a->z_max == b->z_max;
+}
+
 zm_status zm_head_check(const zm_head *head)
 {
     if (head->kind == ZM_HEAD_POINT)

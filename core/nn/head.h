@@ -23,6 +23,10 @@ typedef struct zm_head {
 const char *zm_head_kind_name(zm_head_kind kind); // "regression", "pdf", "gauss"
 zm_status zm_head_kind_parse(const char *name, zm_head_kind *out);
 
+// The defaults in brackets.
+zm_head zm_head_default(zm_head_kind kind);
+bool zm_head_equal(const zm_head *a, const zm_head *b);
+
 // ZM_ERR_SHAPE: no bins or too many, or z_min < z_max does not hold.
 zm_status zm_head_check(const zm_head *head);
 

@@ -1,5 +1,6 @@
 #include "core/train/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,4 +113,41 @@ zm_status zm_model_copy_encoder(zm_model *to, const zm_model *from)
                (size_t)name->count * sizeof(float));
     }
     return ZM_OK;
+}
+
+static bool is_last_layer(const zm_model *model, const char *name)
+{
+    const char *last = zm_astromae_last_name(model->astromae.config.branches);
+    const size_t n = strlen(last);
+    return strncmp(name, last, n) == 0 && name[n] == '.';
+}
+
+uint32_t zm_model_copy_shared(zm_model *to, const zm_model *from)
+{
+    const bool same_head = zm_head_equal(zm_model_head(to), zm_model_head(from));
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < to->params.name_count; i++) {
+        const zm_param_name *name = &to->params.names[i];
+        const zm_param_name *source = zm_params_find(&from->params, name->name);
+        if (!source || source->rank != name->rank ||
+            memcmp(source->dim, name->dim, sizeof name->dim) != 0 ||
+            (!same_head && is_last_layer(to, name->name))) {
+            left++;
+            continue;
+        }
+        memcpy(zm_params_host_at(&to->params, name, to->host),
+               zm_params_host_at(&from->params, source, from->host),
+               (size_t)name->count * sizeof(float));
+    }
+    return left;
+}
+
+void zm_model_set_last_bias(zm_model *model, const float *bias)
+{
+    char name[ZM_PARAM_NAME];
+    snprintf(name, sizeof name, "%s.bias",
+             zm_astromae_last_name(model->astromae.config.branches));
+    const zm_param_name *n = zm_params_find(&model->params, name);
+    memcpy(zm_params_host_at(&model->params, n, model->host), bias,
+           (size_t)n->count * sizeof *bias);
 }

@@ -64,6 +64,14 @@ zm_status zm_model_save(const zm_model *model, const char *path);
 // Copies every encoder tensor (cls_token, pos_embed, patch_embed, blocks) of from.
 zm_status zm_model_copy_encoder(zm_model *to, const zm_model *from);
 
+// Copies every tensor that both redshift models have, under one name and of one shape; of
+// the last layer only where the heads are equal. Returns how many tensors of to were
+// left.
+uint32_t zm_model_copy_shared(zm_model *to, const zm_model *from);
+
+// Sets the bias of a redshift model's last layer: (outputs of its head).
+void zm_model_set_last_bias(zm_model *model, const float *bias);
+
 // The metadata that save writes, as a JSON object (a new reference).
 json_t *zm_model_metadata(const zm_model *model);
 

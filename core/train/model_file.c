@@ -6,77 +6,9 @@
 
 #include "core/io/path.h"
 #include "core/train/model.h"
+#include "core/train/model_guess.h"
 #include "core/train/model_meta.h"
 #include "core/train/weights.h"
-
-// Number of consecutive "PREFIX.N.norm1.weight".
-static uint32_t count_blocks(const zm_weights *st, const char *prefix)
-{
-    char name[64];
-    uint32_t n = 0;
-    for (; n <= ZM_MAX_DEPTH; n++) {
-        snprintf(name, sizeof name, "%s.%u.norm1.weight", prefix, n);
-        if (!zm_weights_find(st, name))
-            break;
-    }
-    return n;
-}
-
-static uint32_t dim(const zm_st_entry *e, uint32_t i)
-{
-    return e->shape[i] > UINT32_MAX ? 0 : (uint32_t)e->shape[i];
-}
-
-static uint32_t default_heads(uint32_t width)
-{
-    return ZM_MAX(1u, width / 64);
-}
-
-// Encoder sizes from names and shapes alone.
-static zm_status guess_vit(const zm_weights *st, zm_vit_config *c)
-{
-    const char *path = zm_weights_path(st);
-    const zm_st_entry *proj = zm_weights_find(st, "patch_embed.proj.weight");
-    const zm_st_entry *pos = zm_weights_find(st, "pos_embed");
-    if (!proj || proj->rank != 4 || proj->shape[2] != proj->shape[3])
-        return ZM_FAIL(
-            ZM_ERR_FORMAT,
-            "%s: not a model: no patch_embed.proj.weight of shape (width, bands, "
-            "patch, patch)",
-            path);
-    if (!pos || pos->rank != 3 || pos->shape[1] < 2)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no pos_embed of shape (1, 1 + patches, width)",
-                       path);
-    const uint32_t patches = dim(pos, 1) - 1;
-    const uint32_t grid = (uint32_t)lround(sqrt((double)patches));
-    if (grid > 4096 || grid * grid != patches)
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: pos_embed has %u patches, not a square", path,
-                       patches);
-    c->width = dim(proj, 0);
-    c->bands = dim(proj, 1);
-    c->patch = dim(proj, 2);
-    if (c->patch > 1024)
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: patches of %u pixels", path, c->patch);
-    c->image = grid * c->patch;
-    c->depth = count_blocks(st, "blocks");
-    c->heads = default_heads(c->width);
-    c->pcm = zm_weights_find(st, "blocks.0.attn.q_bias") != NULL;
-    return ZM_OK;
-}
-
-static zm_status guess_mae(const zm_weights *st, zm_mae_config *c)
-{
-    *c = (zm_mae_config){.mask_ratio = 0.75};
-    ZM_TRY(guess_vit(st, &c->vit));
-    const zm_st_entry *embed = zm_weights_find(st, "decoder_embed.weight");
-    if (!embed || embed->rank != 2)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no decoder_embed.weight of two dimensions",
-                       zm_weights_path(st));
-    c->dec_width = dim(embed, 0);
-    c->dec_depth = count_blocks(st, "decoder_blocks");
-    c->dec_heads = default_heads(c->dec_width);
-    return ZM_OK;
-}
 
 static const char *shape_text(const zm_st_entry *e, char *out, size_t size)
 {
@@ -200,24 +132,6 @@ static zm_status read_weights(zm_weights *st, zm_model *model)
     return ZM_OK;
 }
 
-static zm_status build(const zm_weights *st, uint32_t heads, uint32_t dec_heads,
-                       json_t *meta, zm_model **out)
-{
-    if (zm_weights_find(st, "concat_block.0.weight")) {
-        zm_astromae_config config = {.branches = ZM_BRANCH_ALL};
-        ZM_TRY(guess_vit(st, &config.vit));
-        ZM_TRY(zm_meta_vit(meta, zm_weights_path(st), &config.vit));
-        config.vit.heads = heads ? heads : config.vit.heads;
-        return zm_model_create_astromae(&config, 0, out);
-    }
-    zm_mae_config mae;
-    ZM_TRY(guess_mae(st, &mae));
-    ZM_TRY(zm_meta_mae(meta, zm_weights_path(st), &mae));
-    mae.vit.heads = heads ? heads : mae.vit.heads;
-    mae.dec_heads = dec_heads ? dec_heads : mae.dec_heads;
-    return zm_model_create_mae(&mae, 0, out);
-}
-
 zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
                         zm_model **out)
 {
@@ -228,7 +142,8 @@ zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
     const char *text = zm_weights_meta(st, "zmae");
     zm_status status = text ? zm_meta_parse(text, path, &meta) : ZM_OK;
     if (status == ZM_OK)
-        status = zm_error_context(build(st, heads, dec_heads, meta, &model), "%s", path);
+        status = zm_error_context(zm_model_guess(st, heads, dec_heads, meta, &model),
+                                  "%s", path);
     if (status == ZM_OK)
         status = read_weights(st, model);
     if (status == ZM_OK && meta)

@@ -125,6 +125,68 @@ zm_status zm_meta_mae(const json_t *meta, const char *path, zm_mae_config *mae)
     return ZM_OK;
 }
 
+// "head": {"kind": ..., "bins": ..., "z_min": ..., "z_max": ...}
+static zm_status get_head(const json_t *architecture, const char *path, zm_head *head)
+{
+    const json_t *h = json_object_get(architecture, "head");
+    if (!h)
+        return ZM_OK;
+    const char *name = json_string_value(json_object_get(h, "kind"));
+    zm_head said = {0};
+    if (!name || zm_head_kind_parse(name, &said.kind) != ZM_OK)
+        return ZM_FAIL(ZM_ERR_FORMAT,
+                       "%s: metadata: head: expected a kind regression, pdf or gauss",
+                       path);
+    said = zm_head_default(said.kind);
+    ZM_TRY(get_u32(h, "bins", path, &said.bins));
+    ZM_TRY(get_f64(h, "z_min", path, &said.z_min));
+    ZM_TRY(get_f64(h, "z_max", path, &said.z_max));
+    ZM_TRY(zm_head_check(&said));
+    if (zm_head_outputs(&said) != zm_head_outputs(head))
+        return ZM_FAIL(
+            ZM_ERR_SHAPE,
+            "%s: metadata: a head %s has %u outputs, the tensors of the last layer %u",
+            path, name, zm_head_outputs(&said), zm_head_outputs(head));
+    *head = said;
+    return ZM_OK;
+}
+
+static json_t *head_json(const zm_head *head)
+{
+    json_t *h = json_pack("{s:s}", "kind", zm_head_kind_name(head->kind));
+    if (h && head->kind != ZM_HEAD_POINT) {
+        json_object_set_new(h, "bins", json_integer(head->bins));
+        json_object_set_new(h, "z_min", json_real(head->z_min));
+        json_object_set_new(h, "z_max", json_real(head->z_max));
+    }
+    return h;
+}
+
+static json_t *branches_json(uint32_t branches)
+{
+    json_t *list = json_array();
+    for (uint32_t b = 1; b <= ZM_BRANCH_ALL; b <<= 1)
+        if (branches & b)
+            json_array_append_new(list, json_string(zm_branch_name(b)));
+    return list;
+}
+
+zm_status zm_meta_astromae(const json_t *meta, const char *path,
+                           zm_astromae_config *config)
+{
+    const json_t *a = json_object_get(meta, "architecture");
+    const json_t *said = json_object_get(a, "branches");
+    json_t *found = branches_json(config->branches);
+    const bool agree = !said || json_equal(said, found);
+    json_decref(found);
+    if (!agree)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: metadata: other branches than the tensors have",
+                       path);
+    config->train_encoder = json_is_true(json_object_get(a, "train_encoder"));
+    ZM_TRY(zm_meta_vit(meta, path, &config->vit));
+    return get_head(a, path, &config->head);
+}
+
 zm_status zm_meta_apply(const json_t *meta, const char *path, zm_model *model)
 {
     const json_t *p = json_object_get(meta, "preprocessing");
@@ -170,22 +232,37 @@ static json_t *bands(const float v[ZM_BANDS])
     return array;
 }
 
+static void describe_encoder(json_t *a, const zm_vit_config *v)
+{
+    json_object_set_new(a, "blocks", json_string(v->pcm ? "pcm" : "plain"));
+    json_object_set_new(a, "patch", json_integer(v->patch));
+    json_object_set_new(a, "width", json_integer(v->width));
+    json_object_set_new(a, "depth", json_integer(v->depth));
+    json_object_set_new(a, "heads", json_integer(v->heads));
+}
+
 static json_t *architecture(const zm_model *model)
 {
     const zm_vit_config *v = zm_model_vit(model);
-    json_t *a =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "model",
-                  zm_model_kind_name(model->kind), "blocks", v->pcm ? "pcm" : "plain",
-                  "image", (json_int_t)v->image, "patch", (json_int_t)v->patch, "bands",
-                  (json_int_t)v->bands, "width", (json_int_t)v->width, "depth",
-                  (json_int_t)v->depth, "heads", (json_int_t)v->heads);
+    json_t *a = json_pack("{s:s, s:I, s:I}", "model", zm_model_kind_name(model->kind),
+                          "image", (json_int_t)v->image, "bands", (json_int_t)v->bands);
     if (a && model->kind == ZM_MODEL_MAE) {
         const zm_mae_config *m = &model->mae.config;
+        describe_encoder(a, v);
         json_object_set_new(a, "decoder_width", json_integer(m->dec_width));
         json_object_set_new(a, "decoder_depth", json_integer(m->dec_depth));
         json_object_set_new(a, "decoder_heads", json_integer(m->dec_heads));
         json_object_set_new(a, "mask_ratio", json_real(m->mask_ratio));
         json_object_set_new(a, "norm_pix", json_boolean(m->norm_pix));
+    }
+    if (a && model->kind == ZM_MODEL_ASTROMAE) {
+        const zm_astromae_config *m = &model->astromae.config;
+        if (m->branches & ZM_BRANCH_ENCODER) {
+            describe_encoder(a, v);
+            json_object_set_new(a, "train_encoder", json_boolean(m->train_encoder));
+        }
+        json_object_set_new(a, "branches", branches_json(m->branches));
+        json_object_set_new(a, "head", head_json(&m->head));
     }
     return a;
 }

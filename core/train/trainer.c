@@ -29,11 +29,11 @@ struct zm_trainer {
     zm_tape *grad;
     zm_optimizer optimizer;
     struct {
-        zm_tensor *raw, *objects, *step, *scale, *all, *noise, *mags, *z, *ones;
+        zm_tensor *raw, *objects, *step, *scale, *all, *noise, *mags, *z, *bin, *ones;
     } in;
     zm_tensor *loss;
     float *raw, *mags, *z, *noise; // host side of one micro-batch
-    uint32_t *objects;
+    uint32_t *objects, *bin;
     pending queue[ZM_STEPS_IN_FLIGHT];
     uint32_t queue_first, queue_count;
 };
@@ -67,9 +67,27 @@ static void record_inputs(zm_trainer *t)
         t->in.noise = zm_tape_input(tape, real, 2, (uint32_t[]){b, patches});
     if (t->model->kind == ZM_MODEL_ASTROMAE) {
         t->in.mags = zm_tape_input(tape, real, 2, (uint32_t[]){b, ZM_BANDS});
-        t->in.z = zm_tape_input(tape, real, 2, (uint32_t[]){b, 1});
+        if (zm_model_head(t->model)->kind == ZM_HEAD_PDF)
+            t->in.bin = zm_tape_input(tape, ZM_U32, 1, (uint32_t[]){b});
+        else
+            t->in.z = zm_tape_input(tape, real, 2, (uint32_t[]){b, 1});
         t->in.ones = zm_tape_input(tape, real, 1, (uint32_t[]){b});
     }
+}
+
+// Mean loss of a micro-batch, by what the head means.
+static zm_tensor *redshift_loss(zm_trainer *t, zm_tensor *out, float share)
+{
+    const float mean = 1.0f / (float)t->micro;
+    switch (zm_model_head(t->model)->kind) {
+    case ZM_HEAD_PDF:
+        return zm_cross_entropy(t->grad, out, t->in.bin, t->in.ones, mean, share, NULL);
+    case ZM_HEAD_GAUSS:
+        return zm_gauss_nll(t->grad, out, t->in.z, t->in.ones, mean, share, NULL);
+    case ZM_HEAD_POINT:
+        break;
+    }
+    return zm_squared_error(t->grad, out, t->in.z, t->in.ones, mean, share, NULL);
 }
 
 static zm_status record_grad(zm_trainer *t)
@@ -95,10 +113,9 @@ static zm_status record_grad(zm_trainer *t)
             zm_mae_forward(tape, ps, &t->model->mae, image, noise, t->in.all, true, share)
                 .loss;
     } else {
-        zm_tensor *z = zm_astromae_forward(tape, ps, &t->model->astromae, image,
-                                           t->in.mags, t->in.all, true);
-        t->loss = zm_squared_error(tape, z, t->in.z, t->in.ones, 1.0f / (float)t->micro,
-                                   share, NULL);
+        zm_tensor *out = zm_astromae_forward(tape, ps, &t->model->astromae, image,
+                                             t->in.mags, t->in.all, true);
+        t->loss = redshift_loss(t, out, share);
     }
     zm_tape_backward(tape);
     return zm_tape_compile(tape);
@@ -126,12 +143,14 @@ static zm_status allocate_host(zm_trainer *t)
     free(t->z);
     free(t->noise);
     free(t->objects);
+    free(t->bin);
     t->raw = zm_calloc(b * size * size * ZM_BANDS, sizeof *t->raw);
     t->mags = zm_calloc(b * ZM_BANDS, sizeof *t->mags);
     t->z = zm_calloc(b, sizeof *t->z);
     t->noise = zm_calloc(b * patches, sizeof *t->noise);
     t->objects = zm_calloc(b, sizeof *t->objects);
-    if (!t->raw || !t->mags || !t->z || !t->noise || !t->objects)
+    t->bin = zm_calloc(b, sizeof *t->bin);
+    if (!t->raw || !t->mags || !t->z || !t->noise || !t->objects || !t->bin)
         return ZM_FAIL(ZM_ERR_MEMORY, "no memory for a batch of %u cutouts", t->micro);
     return ZM_OK;
 }
@@ -214,6 +233,7 @@ void zm_trainer_destroy(zm_trainer **handle)
     free(t->z);
     free(t->noise);
     free(t->objects);
+    free(t->bin);
     free(t);
     *handle = NULL;
 }
@@ -250,6 +270,8 @@ static zm_status load_object(zm_trainer *t, uint32_t i, uint32_t row)
     for (int b = 0; mags && b < ZM_BANDS; b++)
         mags[b] = (mags[b] - pre->mag_mean[b]) / pre->mag_std[b];
     t->z[i] = t->ds->rows[row].z;
+    if (t->in.bin)
+        t->bin[i] = zm_head_bin(zm_model_head(t->model), (double)t->z[i]);
     if (t->in.noise)
         ZM_TRY(zm_dataset_mask_noise(t->ds, row, t->noise + (size_t)i * patches));
     return ZM_OK;
@@ -267,7 +289,8 @@ static zm_status feed(zm_trainer *t, uint32_t k)
         const void *from;
     } uploads[] = {{t->in.raw, t->raw},     {t->in.objects, t->objects},
                    {t->in.step, &step},     {t->in.mags, t->mags},
-                   {t->in.noise, t->noise}, {t->in.z, t->z}};
+                   {t->in.noise, t->noise}, {t->in.z, t->z},
+                   {t->in.bin, t->bin}};
     for (size_t i = 0; i < ZM_COUNT_OF(uploads); i++)
         if (uploads[i].to)
             ZM_TRY(zm_gpu_upload(t->gpu, zm_tape_slice(t->grad, uploads[i].to),
