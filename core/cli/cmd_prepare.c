@@ -65,11 +65,15 @@ static int run(int argc, const char *const *argv)
          "aperture (measured on the cutouts) where it has none"},
         {0},
     };
+    static const char *const examples[] = {
+        "Cutouts of a catalogue's objects from a folder of frames",
+        "zmae prepare --frames frames --catalog objects.csv --out cutouts.fits", NULL};
     zm_options options = {
         .verb = argv[0],
         .summary = "Cuts objects out of SDSS frames: five registered bands, one row for "
                    "every row of the catalogue.",
-        .table = table};
+        .table = table,
+        .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
         st = prepare(&p, mags, &options.common);
