@@ -301,5 +301,8 @@ void zm_format_f32(float value, char out[ZM_NUMBER_BYTES])
 
 void zm_format_f64(double value, char out[ZM_NUMBER_BYTES])
 {
-    format_number(value, 17, out);
+    int digits = 15; // what every double keeps; 17 tell any two apart
+    do
+        format_number(value, digits, out);
+    while (strtod(out, NULL) != value && !isnan(value) && digits++ < 17);
 }

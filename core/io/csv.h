@@ -37,7 +37,8 @@ zm_status zm_csv_i64(const zm_csv *csv, uint64_t row, int64_t column, int64_t mi
 // Writes one field, quoted where it has to be.
 void zm_csv_write_field(FILE *f, const char *text);
 
-// A number as predictions print it: "%.9g" for float, "%.17g" for double, "nan", "inf".
+// A number as predictions print it: "%.9g" for float, for double the fewest of 15 to 17
+// digits that read back as the same value, "nan", "inf".
 enum { ZM_NUMBER_BYTES = 32 };
 void zm_format_f32(float value, char out[ZM_NUMBER_BYTES]);
 void zm_format_f64(double value, char out[ZM_NUMBER_BYTES]);

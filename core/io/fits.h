@@ -133,7 +133,7 @@ zm_status zm_fits_column_f64(zm_fits *fits, const zm_fits_column *column, uint64
 zm_status zm_fits_column_i64(zm_fits *fits, const zm_fits_column *column, uint64_t first,
                              uint64_t rows, int64_t missing, int64_t *out);
 
-// Writing one binary table, of known length, behind an empty primary HDU. The file
+// Writing binary tables, each of known length, behind an empty primary HDU. The file
 // appears under its name only in finish, with CHECKSUM and DATASUM, and holds no time.
 typedef struct zm_fits_field {
     const char *name;
@@ -145,6 +145,11 @@ typedef struct zm_fits_writer zm_fits_writer;
 zm_status zm_fits_writer_create(const char *path, const char *extname, uint64_t rows,
                                 const zm_fits_field *fields, uint32_t field_count,
                                 zm_fits_writer **out);
+
+// Ends the table, of which every row must have been written, and begins another one;
+// keys and cells are the new table's from here on.
+zm_status zm_fits_writer_table(zm_fits_writer *w, const char *extname, uint64_t rows,
+                               const zm_fits_field *fields, uint32_t field_count);
 zm_status zm_fits_writer_string(zm_fits_writer *w, const char *key, const char *value,
                                 const char *comment);
 zm_status zm_fits_writer_f64(zm_fits_writer *w, const char *key, double value,

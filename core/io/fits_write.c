@@ -52,12 +52,23 @@ static zm_status create_file(zm_fits_writer *w)
     return status ? write_failure(w, status) : ZM_OK;
 }
 
-static zm_status create_table(zm_fits_writer *w, const char *extname,
-                              const zm_fits_field *fields)
+static zm_status create_primary(zm_fits_writer *w)
 {
     int status = 0;
     LONGLONG no_axes = 0;
     fits_create_imgll(w->f, BYTE_IMG, 0, &no_axes, &status);
+    return status ? write_failure(w, status) : ZM_OK;
+}
+
+static zm_status create_table(zm_fits_writer *w, const char *extname, uint64_t rows,
+                              const zm_fits_field *fields, uint32_t field_count)
+{
+    int status = 0;
+    if (field_count > MAX_FIELDS || rows > INT64_MAX)
+        return ZM_FAIL(ZM_ERR_USAGE, "%s: expected at most %d columns", w->path,
+                       MAX_FIELDS);
+    w->rows = rows;
+    w->field_count = field_count;
     fits_create_tbl(w->f, BINARY_TBL, 0, 0, NULL, NULL, NULL, extname, &status);
     for (uint32_t i = 0; i < w->field_count; i++) {
         const int column = (int)i + 1;
@@ -93,20 +104,18 @@ zm_status zm_fits_writer_create(const char *path, const char *extname, uint64_t 
                                 const zm_fits_field *fields, uint32_t field_count,
                                 zm_fits_writer **out)
 {
-    if (field_count > MAX_FIELDS || rows > INT64_MAX)
-        return ZM_FAIL(ZM_ERR_USAGE, "%s: expected at most %d columns", path, MAX_FIELDS);
     zm_fits_writer *w = calloc(1, sizeof *w);
     if (!w || !(w->path = zm_strdup(path))) {
         free(w);
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to write it", path);
     }
-    w->rows = rows;
-    w->field_count = field_count;
     zm_status st = begin_absolute(path, &w->file);
     if (st == ZM_OK)
         st = create_file(w);
     if (st == ZM_OK)
-        st = create_table(w, extname, fields);
+        st = create_primary(w);
+    if (st == ZM_OK)
+        st = create_table(w, extname, rows, fields, field_count);
     if (st != ZM_OK) {
         zm_fits_writer_abort(&w);
         return st;
@@ -186,11 +195,10 @@ static void write_checksum(fitsfile *f, int *status)
     fits_update_key_str(f, "CHECKSUM", text, "&", status);
 }
 
-static zm_status finish_file(zm_fits_writer *w)
+static zm_status finish_table(zm_fits_writer *w)
 {
     int status = 0;
     LONGLONG rows = 0;
-    LONGLONG end = 0;
     errno = 0;
     fits_get_num_rowsll(w->f, &rows, &status);
     if (status == 0 && (uint64_t)rows != w->rows)
@@ -198,6 +206,22 @@ static zm_status finish_file(zm_fits_writer *w)
                        "%s: %" PRIu64 " rows declared, %" PRIu64 " given", w->path,
                        w->rows, (uint64_t)rows);
     write_checksum(w->f, &status);
+    return status ? write_failure(w, status) : ZM_OK;
+}
+
+zm_status zm_fits_writer_table(zm_fits_writer *w, const char *extname, uint64_t rows,
+                               const zm_fits_field *fields, uint32_t field_count)
+{
+    ZM_TRY(finish_table(w));
+    return create_table(w, extname, rows, fields, field_count);
+}
+
+static zm_status finish_file(zm_fits_writer *w)
+{
+    int status = 0;
+    LONGLONG end = 0;
+    ZM_TRY(finish_table(w));
+    errno = 0;
     fits_get_hduaddrll(w->f, NULL, NULL, &end, &status);
     fits_movabs_hdu(w->f, 1, NULL, &status);
     write_checksum(w->f, &status);

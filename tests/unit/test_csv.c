@@ -104,3 +104,26 @@ Test(csv, fields_are_quoted_where_needed)
     cr_expect_str_eq(text, "plain\"a,\"\"b\"\"\"");
     free(text);
 }
+
+Test(csv, doubles_are_short_and_survive_a_round_trip)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {{229.525576, "229.525576"},
+                 {0.1, "0.1"},
+                 {-42.745854, "-42.745854"},
+                 {1.0 / 3, NULL},
+                 {NAN, "nan"},
+                 {5e-324, NULL},
+                 {0.1 + 0.2, NULL},
+                 {1e300 / 7, NULL}};
+    for (size_t i = 0; i < ZM_COUNT_OF(cases); i++) {
+        char text[ZM_NUMBER_BYTES];
+        zm_format_f64(cases[i].value, text);
+        if (cases[i].text)
+            cr_expect_str_eq(text, cases[i].text);
+        else
+            cr_expect_eq(strtod(text, NULL), cases[i].value, "%s", text);
+    }
+}

@@ -432,6 +432,51 @@ Test(fits, tables_survive_a_round_trip_bit_by_bit)
     test_dir_remove(dir);
 }
 
+Test(fits, several_tables_of_one_file_have_their_own_rows_and_checksums)
+{
+    char dir[TEST_PATH], path[TEST_PATH];
+    static const zm_fits_field one[] = {{"XVALS", "3D", NULL, NULL}};
+    static const zm_fits_field two[] = {{"ID", "K", NULL, NULL}, {"Z", "E", NULL, NULL}};
+    const double x[3] = {0.25, 0.5, 0.75};
+    const int64_t id[2] = {7, 8};
+    const float z[2] = {0.1f, NAN};
+    zm_fits_writer *w = NULL;
+    zm_fits *f = NULL;
+    zm_fits_column column;
+    test_dir_create(dir);
+    expect_ok(
+        zm_fits_writer_create(test_join(dir, "t.fits", path), "meta", 1, one, 1, &w));
+    expect_ok(zm_fits_writer_cells(w, 0, 0, 1, x));
+    expect_ok(zm_fits_writer_table(w, "data", 2, two, 2));
+    expect_status(zm_fits_writer_cells(w, 2, 0, 2, id), ZM_ERR_INTERNAL);
+    expect_ok(zm_fits_writer_cells(w, 0, 0, 2, id));
+    expect_ok(zm_fits_writer_cells(w, 1, 0, 2, z));
+    expect_ok(zm_fits_writer_string(w, "NOTE", "of the second", NULL));
+    expect_ok(zm_fits_writer_finish(&w));
+    expect_ok(zm_fits_open(path, NULL, &f));
+    cr_assert_eq(zm_fits_hdus(f)->count, 3);
+    for (uint32_t hdu = 0; hdu < 3; hdu++) {
+        cr_expect(zm_fits_hdus(f)->hdus[hdu].has_checksum);
+        expect_ok(zm_fits_verify(f, hdu));
+    }
+    double back[3];
+    int64_t number[2];
+    expect_ok(zm_fits_column_find(f, 1, "XVALS", &column));
+    expect_ok(zm_fits_column_f64(f, &column, 0, 1, back));
+    cr_expect_eq(memcmp(back, x, sizeof x), 0);
+    expect_ok(zm_fits_column_find(f, 2, "ID", &column));
+    cr_expect_eq(column.rows, 2);
+    expect_ok(zm_fits_column_i64(f, &column, 0, 2, -1, number));
+    cr_expect(number[0] == 7 && number[1] == 8);
+    zm_fits_close(&f);
+    // a table that is not full ends the file
+    expect_ok(zm_fits_writer_create(path, "meta", 2, one, 1, &w));
+    expect_ok(zm_fits_writer_cells(w, 0, 0, 1, x));
+    expect_status(zm_fits_writer_table(w, "data", 2, two, 2), ZM_ERR_INTERNAL);
+    zm_fits_writer_abort(&w);
+    test_dir_remove(dir);
+}
+
 Test(fits, the_same_table_has_the_same_bytes)
 {
     char dir[TEST_PATH], a[TEST_PATH], b[TEST_PATH];
