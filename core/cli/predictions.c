@@ -1,14 +1,35 @@
-#include "core/cli/predictions.h"
+#include "core/cli/predictions_impl.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/io/bytes.h"
-#include "core/io/csv.h"
-#include "core/io/fits.h"
 #include "core/io/path.h"
+
+#define AT(member) offsetof(zm_prediction, member)
+
+static const zm_column position[] = {
+    {"object_id", ZM_COLUMN_I64, AT(object_id), NULL},
+    {"ra", ZM_COLUMN_F64, AT(ra_deg), "deg"},
+    {"dec", ZM_COLUMN_F64, AT(dec_deg), "deg"},
+    {"z_phot", ZM_COLUMN_F32, AT(z_phot), NULL},
+};
+static const zm_column distribution[] = {
+    {"z_phot_err", ZM_COLUMN_F32, AT(pdf.sd), NULL},
+    {"z025", ZM_COLUMN_F32, AT(pdf.quantile[0]), NULL},
+    {"z160", ZM_COLUMN_F32, AT(pdf.quantile[1]), NULL},
+    {"z500", ZM_COLUMN_F32, AT(pdf.quantile[2]), NULL},
+    {"z840", ZM_COLUMN_F32, AT(pdf.quantile[3]), NULL},
+    {"z975", ZM_COLUMN_F32, AT(pdf.quantile[4]), NULL},
+};
+static const zm_column points[] = {
+    {"z_mean", ZM_COLUMN_F32, AT(pdf.mean), NULL},
+    {"z_median", ZM_COLUMN_F32, AT(pdf.median), NULL},
+    {"z_mode", ZM_COLUMN_F32, AT(pdf.mode), NULL},
+};
+static const zm_column flags_column[] = {{"flags", ZM_COLUMN_I32, AT(flags), NULL}};
+static const zm_column truth[] = {{"z_spec", ZM_COLUMN_F32, AT(z_spec), NULL}};
+static const zm_column file[] = {{"file", ZM_COLUMN_TEXT, AT(file), NULL}};
 
 static bool any_z(const zm_dataset *ds)
 {
@@ -18,88 +39,111 @@ static bool any_z(const zm_dataset *ds)
     return false;
 }
 
-static zm_status write_csv(const char *path, const zm_predictions *p)
+static void add_columns(zm_predictions *t, const zm_column *columns, size_t count)
 {
-    const bool with_z = any_z(p->ds);
-    zm_atomic_file file;
-    ZM_TRY(zm_atomic_begin(path, &file));
-    fputs(with_z ? "object_id,ra,dec,z_phot,flags,z_spec\n"
-                 : "object_id,ra,dec,z_phot,flags\n",
-          file.f);
-    for (uint64_t i = 0; i < p->ds->count; i++) {
-        const zm_row *r = &p->ds->rows[i];
-        char ra[ZM_NUMBER_BYTES] = "", dec[ZM_NUMBER_BYTES] = "", z[ZM_NUMBER_BYTES] = "";
-        char z_phot[ZM_NUMBER_BYTES];
-        if (isfinite(r->ra_deg))
-            zm_format_f64(r->ra_deg, ra);
-        if (isfinite(r->dec_deg))
-            zm_format_f64(r->dec_deg, dec);
-        if (isfinite(r->z))
-            zm_format_f32(r->z, z);
-        zm_format_f32(p->z_phot[i], z_phot);
-        fprintf(file.f, "%" PRId64 ",%s,%s,%s,%" PRIu32 "%s%s\n", r->object_id, ra, dec,
-                z_phot, p->flags[i], with_z ? "," : "", z);
-    }
-    if (ferror(file.f)) {
-        zm_atomic_abort(&file);
-        return ZM_FAIL(ZM_ERR_IO, "%s: cannot be written (disk full?)", path);
-    }
-    return zm_atomic_commit(&file);
+    for (size_t i = 0; i < count; i++)
+        t->columns[t->column_count++] = &columns[i];
 }
 
-static zm_status write_header(zm_fits_writer *w, const zm_predictions *p)
+static void choose_columns(zm_predictions *t)
 {
-    char sha[65];
-    const char *name = strrchr(p->model, '/');
-    ZM_TRY(zm_file_sha256(p->model, sha));
-    ZM_TRY(zm_fits_writer_string(w, "MODEL", name ? name + 1 : p->model, "model file"));
-    ZM_TRY(zm_fits_writer_string(w, "MODELSHA", sha, "SHA-256 of the model"));
-    ZM_TRY(zm_fits_writer_bool(w, "SIMSKY", p->simulated, "trained on a simulated sky"));
-    ZM_TRY(zm_fits_writer_string(w, "CREATOR", "zmae " ZM_VERSION, "program"));
-    ZM_TRY(zm_fits_writer_string(w, "DEVICE", p->device->name, "computed on"));
-    ZM_TRY(zm_fits_writer_string(w, "DRIVER", p->device->driver, "driver"));
-    return zm_fits_writer_string(w, "PRECISN", "f32", "arithmetic");
+    const zm_predictions_info *info = t->info;
+    add_columns(t, position, ZM_COUNT_OF(position));
+    if (info->grid)
+        add_columns(t, distribution, ZM_COUNT_OF(distribution));
+    if (info->points)
+        add_columns(t, points, ZM_COUNT_OF(points));
+    add_columns(t, flags_column, ZM_COUNT_OF(flags_column));
+    if (any_z(info->ds))
+        add_columns(t, truth, ZM_COUNT_OF(truth));
+    if (zm_dataset_file(info->ds, 0))
+        add_columns(t, file, ZM_COUNT_OF(file));
 }
 
-// One field of all rows, from a member of zm_row or an array.
-static zm_status write_fields(zm_fits_writer *w, const zm_predictions *p, bool with_z)
+zm_predictions_format zm_predictions_format_of(const char *name, const char *path)
 {
-    const uint64_t n = p->ds->count;
-    for (uint64_t i = 0; i < n; i++) {
-        const zm_row *r = &p->ds->rows[i];
-        const int32_t flags = (int32_t)p->flags[i];
-        ZM_TRY(zm_fits_writer_cells(w, 0, i, 1, &r->object_id));
-        ZM_TRY(zm_fits_writer_cells(w, 1, i, 1, &r->ra_deg));
-        ZM_TRY(zm_fits_writer_cells(w, 2, i, 1, &r->dec_deg));
-        ZM_TRY(zm_fits_writer_cells(w, 3, i, 1, &p->z_phot[i]));
-        ZM_TRY(zm_fits_writer_cells(w, 4, i, 1, &flags));
-        if (with_z)
-            ZM_TRY(zm_fits_writer_cells(w, 5, i, 1, &r->z));
+    if (strcmp(name, "qp") == 0)
+        return ZM_PREDICTIONS_QP;
+    const bool is_auto = strcmp(name, "auto") == 0;
+    const bool fits =
+        is_auto ? zm_has_extension(path, ".fits") || zm_has_extension(path, ".fit")
+                : strcmp(name, "fits") == 0;
+    return fits ? ZM_PREDICTIONS_FITS : ZM_PREDICTIONS_CSV;
+}
+
+zm_status zm_predictions_create(const char *path, const zm_predictions_info *info,
+                                zm_predictions **out)
+{
+    static const zm_predictions_ops *const formats[] = {
+        &zm_predictions_csv, &zm_predictions_fits, &zm_predictions_qp};
+    if (!info->grid && (info->format == ZM_PREDICTIONS_QP || info->points ||
+                        info->point != ZM_POINT_MEAN))
+        return ZM_FAIL(ZM_ERR_USAGE,
+                       "%s: is a regression model, which says one redshift and no "
+                       "distribution: --format qp, --point and --points need a model "
+                       "with a pdf or gauss head",
+                       info->models[0]->path);
+    zm_predictions *t = zm_calloc(1, sizeof *t);
+    if (!t || !(t->rows = zm_calloc(info->batch, sizeof *t->rows))) {
+        free(t);
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory to write it", path);
     }
-    return ZM_OK;
-}
-
-static zm_status write_fits(const char *path, const zm_predictions *p)
-{
-    static const zm_fits_field fields[] = {
-        {"object_id", "K", NULL, NULL}, {"ra", "D", "deg", NULL},
-        {"dec", "D", "deg", NULL},      {"z_phot", "E", NULL, NULL},
-        {"flags", "J", NULL, NULL},     {"z_spec", "E", NULL, NULL}};
-    const bool with_z = any_z(p->ds);
-    zm_fits_writer *w = NULL;
-    ZM_TRY(zm_fits_writer_create(path, "PREDICTIONS", p->ds->count, fields,
-                                 with_z ? 6 : 5, &w));
-    zm_status st = write_header(w, p);
-    if (st == ZM_OK)
-        st = write_fields(w, p, with_z);
-    if (st == ZM_OK)
-        return zm_fits_writer_finish(&w);
-    zm_fits_writer_abort(&w);
+    t->info = info;
+    t->ops = formats[info->format];
+    choose_columns(t);
+    const zm_status st = t->ops->create(path, t);
+    if (st != ZM_OK)
+        zm_predictions_abort(&t);
+    *out = t;
     return st;
 }
 
-zm_status zm_predictions_write(const char *path, const zm_predictions *p)
+static double point_of(const zm_pdf_summary *pdf, zm_point point)
 {
-    const bool fits = zm_has_extension(path, ".fits") || zm_has_extension(path, ".fit");
-    return fits ? write_fits(path, p) : write_csv(path, p);
+    return point == ZM_POINT_MEAN     ? pdf->mean
+           : point == ZM_POINT_MEDIAN ? pdf->median
+                                      : pdf->mode;
+}
+
+zm_status zm_predictions_rows(zm_predictions *t, uint32_t n, const double *values,
+                              const uint32_t *flags)
+{
+    const zm_predictions_info *info = t->info;
+    if (n > info->batch || n > info->ds->count - t->done)
+        return ZM_FAIL(ZM_ERR_INTERNAL, "%u predictions more than wanted", n);
+    for (uint32_t i = 0; i < n; i++) {
+        const zm_row *from = &info->ds->rows[t->done + i];
+        zm_prediction *to = &t->rows[i];
+        *to = (zm_prediction){.object_id = from->object_id,
+                              .ra_deg = from->ra_deg,
+                              .dec_deg = from->dec_deg,
+                              .z_phot = values[i],
+                              .z_spec = (double)from->z,
+                              .flags = (int32_t)flags[i],
+                              .file = zm_dataset_file(info->ds, t->done + i)};
+        if (info->grid) {
+            to->pdf = zm_pdf_summarise(info->grid, values + (size_t)i * info->grid->bins);
+            to->z_phot = point_of(&to->pdf, info->point);
+        }
+    }
+    ZM_TRY(t->ops->rows(t, n, values));
+    t->done += n;
+    return ZM_OK;
+}
+
+zm_status zm_predictions_finish(zm_predictions **table)
+{
+    const zm_status st = (*table)->ops->finish(*table);
+    zm_predictions_abort(table);
+    return st;
+}
+
+void zm_predictions_abort(zm_predictions **table)
+{
+    if (!*table)
+        return;
+    (*table)->ops->abort(*table);
+    free((*table)->rows);
+    free(*table);
+    *table = NULL;
 }

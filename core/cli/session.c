@@ -2,14 +2,19 @@
 
 #include <stdlib.h>
 
-zm_status zm_session_open(zm_session *s, const char *data, const zm_common *common,
-                          uint32_t batch)
+zm_status zm_session_open_data(zm_session *s, const char *data, const zm_common *common)
 {
     ZM_TRY(zm_dataset_open(data, zm_cli_helper(), &s->log, &s->ds));
     if (s->ds->count == 0 || s->ds->count > UINT32_MAX)
         return ZM_FAIL(ZM_ERR_FORMAT, "%s: %llu readable cutouts", s->ds->path,
                        (unsigned long long)s->ds->count);
-    ZM_TRY(zm_cli_open_gpu(common, &s->gpu));
+    return zm_cli_open_gpu(common, &s->gpu);
+}
+
+zm_status zm_session_open(zm_session *s, const char *data, const zm_common *common,
+                          uint32_t batch)
+{
+    ZM_TRY(zm_session_open_data(s, data, common));
     ZM_TRY(zm_params_allocate(&s->model->params, s->gpu, false));
     ZM_TRY(zm_params_upload(&s->model->params, s->model->host));
     const uint32_t rows = (uint32_t)ZM_MIN((uint64_t)batch, s->ds->count);

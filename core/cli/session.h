@@ -1,4 +1,4 @@
-// What predict and reconstruct share: a model on a device and the data it looks at.
+// What predict, calibrate and reconstruct share: data, a device, and a model there.
 #ifndef ZM_SESSION_H
 #define ZM_SESSION_H
 
@@ -13,6 +13,10 @@ typedef struct zm_session {
     zm_gpu *gpu;
     zm_predictor *predictor;
 } zm_session;
+
+// Opens the data and the device only.
+zm_status zm_session_open_data(zm_session *session, const char *data,
+                               const zm_common *common);
 
 // Opens the data and the device, moves the model (already in session->model) there and
 // prepares a predictor for batches of at most batch cutouts.

@@ -213,6 +213,12 @@ zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t 
     return ZM_OK;
 }
 
+const char *zm_dataset_file(const zm_dataset *ds, uint64_t row)
+{
+    const struct zm_dataset_source *source = ds->source;
+    return source->ops->file ? source->ops->file(source->state, row) : NULL;
+}
+
 zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise)
 {
     ZM_TRY(check_row(ds, row));

@@ -76,6 +76,9 @@ void zm_dataset_close(zm_dataset **ds);
 //   flags   out: ZM_FLAG_MASKED, ZM_FLAG_CENTRE_MASKED
 zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags);
 
+// Name of the file of one row in a data set that is a directory; else NULL.
+const char *zm_dataset_file(const zm_dataset *ds, uint64_t row);
+
 // mask_noise of one row, (mask_patches) values; only where has_mask_noise.
 zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise);
 

@@ -98,7 +98,13 @@ static zm_status read_image(void *state, uint64_t row, float *image)
     return st;
 }
 
-static const zm_dataset_ops ops = {read_image, NULL, close_source};
+static const char *file_name(const void *state, uint64_t row)
+{
+    return ((const dir_source *)state)->files[row].name;
+}
+
+static const zm_dataset_ops ops = {
+    .image = read_image, .close = close_source, .file = file_name};
 
 static zm_status add_file(dir_source *s, const char *name, int64_t label_row)
 {

@@ -35,8 +35,8 @@ static void close_source(void *state)
     free(s);
 }
 
-static const zm_dataset_ops table_ops = {table_image, NULL, close_source};
-static const zm_dataset_ops cube_ops = {cube_image, NULL, close_source};
+static const zm_dataset_ops table_ops = {.image = table_image, .close = close_source};
+static const zm_dataset_ops cube_ops = {.image = cube_image, .close = close_source};
 
 zm_status zm_dataset_load_cube(zm_fits *fits, const zm_log *log, zm_fits_image **out)
 {

@@ -12,6 +12,7 @@ typedef struct zm_dataset_ops {
     zm_status (*image)(void *state, uint64_t row, float *image);
     zm_status (*mask_noise)(void *state, uint64_t row, float *noise); // or NULL
     void (*close)(void *state);
+    const char *(*file)(const void *state, uint64_t row); // name in a directory, or NULL
 } zm_dataset_ops;
 
 struct zm_dataset_source {

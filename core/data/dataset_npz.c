@@ -25,7 +25,7 @@ static void close_source(void *state)
     free(s);
 }
 
-static const zm_dataset_ops ops = {read_image, NULL, close_source};
+static const zm_dataset_ops ops = {.image = read_image, .close = close_source};
 
 static zm_status open_cube(zm_dataset *ds, npz_source *s)
 {

@@ -36,7 +36,8 @@ static void close_source(void *state)
     free(s);
 }
 
-static const zm_dataset_ops ops = {read_image, read_noise, close_source};
+static const zm_dataset_ops ops = {
+    .image = read_image, .mask_noise = read_noise, .close = close_source};
 
 static void format_shape(const zm_st_entry *e, char *out, size_t size)
 {

@@ -154,6 +154,8 @@ zm_status zm_fits_writer_string(zm_fits_writer *w, const char *key, const char *
                                 const char *comment);
 zm_status zm_fits_writer_f64(zm_fits_writer *w, const char *key, double value,
                              const char *comment);
+zm_status zm_fits_writer_u64(zm_fits_writer *w, const char *key, uint64_t value,
+                             const char *comment); // at most INT64_MAX
 zm_status zm_fits_writer_bool(zm_fits_writer *w, const char *key, bool value,
                               const char *comment);
 zm_status zm_fits_writer_history(zm_fits_writer *w, const char *text);

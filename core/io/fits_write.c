@@ -140,6 +140,16 @@ zm_status zm_fits_writer_f64(zm_fits_writer *w, const char *key, double value,
     return status ? write_failure(w, status) : ZM_OK;
 }
 
+zm_status zm_fits_writer_u64(zm_fits_writer *w, const char *key, uint64_t value,
+                             const char *comment)
+{
+    int status = 0;
+    if (value > INT64_MAX)
+        return ZM_FAIL(ZM_ERR_SHAPE, "%s: %s is too large", w->path, key);
+    fits_update_key_lng(w->f, key, (LONGLONG)value, comment, &status);
+    return status ? write_failure(w, status) : ZM_OK;
+}
+
 zm_status zm_fits_writer_bool(zm_fits_writer *w, const char *key, bool value,
                               const char *comment)
 {
