@@ -1,86 +1,99 @@
 #include "core/cli/plot.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/plot_font.h"
-#include "core/io/png.h"
+#include "core/cli/plot_impl.h"
 
-// All lengths below are in canvas pixels, OVER of which make one of the picture.
-enum {
-    OVER = 2,
-    DOT = 2 * OVER,  // of the font: one picture pixel would be hard to read
-    STROKE = 3,      // width of data lines
-    FRAME = 2,       // width of the axes
-    TICK = 6 * OVER, // length of a tick
-    BIN = 4 * OVER,
-    LEFT = 92 * OVER,
-    RIGHT = 118 * OVER,
-    TOP = 44 * OVER,
-    BOTTOM = 68 * OVER,
-};
+enum { TICK = 5, SMALL_TICK = 3, TICK_SIZE = 15, LABEL_SIZE = 18, TITLE_SIZE = 19 };
+static const double frame_width = 1.2;
 
-static const uint32_t ink = 0x222222;
+// ---- positions
 
-struct zm_plot {
-    zm_plot_axes axes;
-    int width, height;            // of the canvas
-    int left, right, top, bottom; // edges of the axes
-    uint8_t *rgb;
-};
-
-// ---- canvas
-// ----------------------------------------------------------------------------
-
-static void fill(zm_plot *p, int x0, int y0, int x1, int y1, uint32_t rgb)
+static double scaled(double value, bool log)
 {
-    for (int y = ZM_MAX(y0, 0); y < ZM_MIN(y1, p->height); y++)
-        for (int x = ZM_MAX(x0, 0); x < ZM_MIN(x1, p->width); x++) {
-            uint8_t *pixel = p->rgb + ((size_t)y * (size_t)p->width + (size_t)x) * 3;
-            pixel[0] = (uint8_t)(rgb >> 16);
-            pixel[1] = (uint8_t)(rgb >> 8);
-            pixel[2] = (uint8_t)rgb;
-        }
+    return log ? (value > 0 ? log10(value) : -INFINITY) : value;
 }
 
-static int text_width(const char *text)
+double zm_axes_x(const zm_axes *a, double x)
 {
-    return (int)strlen(text) * (ZM_FONT_WIDTH + 1) * DOT;
+    const zm_axes_spec *s = &a->spec;
+    return s->box.left +
+           (x - s->x_min) / (s->x_max - s->x_min) * (s->box.right - s->box.left);
 }
 
-// Text with its upper left corner at (x, y), or turned to read upwards from (x, y).
-static void text(zm_plot *p, int x, int y, const char *s, bool upwards)
+double zm_axes_y(const zm_axes *a, double y)
 {
-    for (int at = 0; *s; s++) {
-        const int glyph = *s >= ' ' && *s <= '~' ? *s - ' ' : '?' - ' ';
-        for (int column = 0; column < ZM_FONT_WIDTH; column++, at += DOT)
-            for (int row = 0; row < ZM_FONT_HEIGHT; row++) {
-                if (!(zm_font[glyph][column] >> row & 1))
-                    continue;
-                const int dx = upwards ? row * DOT : at;
-                const int dy = upwards ? -at - DOT : row * DOT;
-                fill(p, x + dx, y + dy, x + dx + DOT, y + dy + DOT, ink);
-            }
-        at += DOT;
-    }
+    const zm_axes_spec *s = &a->spec;
+    const double low = scaled(s->y_min, s->log_y), high = scaled(s->y_max, s->log_y);
+    return s->box.bottom -
+           (scaled(y, s->log_y) - low) / (high - low) * (s->box.bottom - s->box.top);
 }
 
-static double canvas_x(const zm_plot *p, double x)
+// ---- figure and panels
+
+zm_status zm_plot_create(uint32_t width, uint32_t height, zm_plot **out)
 {
-    return p->left +
-           (x - p->axes.x_min) / (p->axes.x_max - p->axes.x_min) * (p->right - p->left);
+    zm_plot *p = zm_calloc(1, sizeof *p);
+    if (!p)
+        return ZM_FAIL(ZM_ERR_MEMORY, "plot: out of memory");
+    const zm_status st = zm_canvas_init(&p->canvas, width, height);
+    if (st != ZM_OK)
+        zm_plot_destroy(&p);
+    *out = p;
+    return st;
 }
 
-static double canvas_y(const zm_plot *p, double y)
+void zm_plot_destroy(zm_plot **plot)
 {
-    return p->bottom -
-           (y - p->axes.y_min) / (p->axes.y_max - p->axes.y_min) * (p->bottom - p->top);
+    if (*plot)
+        zm_canvas_finish(&(*plot)->canvas);
+    free(*plot);
+    *plot = NULL;
 }
 
-// ---- axes
-// ------------------------------------------------------------------------------
+static void copy_text(char out[ZM_PLOT_TEXT], const char *text)
+{
+    snprintf(out, ZM_PLOT_TEXT, "%s", text ? text : "");
+}
+
+// Ends that can be drawn between: finite, apart, and of a logarithm positive.
+static void mend_range(double *low, double *high, bool log)
+{
+    if (!isfinite(*low) || (log && *low <= 0))
+        *low = log ? 1e-6 : 0;
+    if (!isfinite(*high) || *high <= *low)
+        *high = log ? *low * 10 : *low + fmax(1, fabs(*low) * 1e-3);
+}
+
+zm_axes *zm_plot_axes(zm_plot *plot, const zm_axes_spec *spec)
+{
+    assert(plot->panels < ZM_PLOT_MAX_PANELS);
+    zm_axes *a = &plot->axes[plot->panels++];
+    *a = (zm_axes){.plot = plot, .spec = *spec};
+    copy_text(a->title, spec->title);
+    copy_text(a->numbers, spec->numbers);
+    copy_text(a->x_label, spec->x_label);
+    copy_text(a->y_label, spec->y_label);
+    mend_range(&a->spec.x_min, &a->spec.x_max, false);
+    mend_range(&a->spec.y_min, &a->spec.y_max, spec->log_y);
+    return a;
+}
+
+// ---- frame, ticks, texts
+
+void zm_plot_frame(zm_canvas *c, const zm_box *b)
+{
+    const zm_ink ink = {zm_plot_ink, 1};
+    const double w = frame_width;
+    zm_canvas_rect(c, (zm_box){b->left - w, b->top - w, b->right + w, b->top}, ink);
+    zm_canvas_rect(c, (zm_box){b->left - w, b->bottom, b->right + w, b->bottom + w}, ink);
+    zm_canvas_rect(c, (zm_box){b->left - w, b->top, b->left, b->bottom}, ink);
+    zm_canvas_rect(c, (zm_box){b->right, b->top, b->right + w, b->bottom}, ink);
+}
 
 // A round distance between ticks: 1, 2 or 5 times a power of ten, for about six of them.
 static double tick_step(double min, double max)
@@ -90,190 +103,112 @@ static double tick_step(double min, double max)
     return power * (part < 1.5 ? 1 : part < 3.5 ? 2 : part < 7.5 ? 5 : 10);
 }
 
-static void tick_text(double value, double step, char *out, size_t size)
+void zm_tick_text(double value, double step, char out[ZM_TICK_TEXT])
 {
     const int digits = ZM_MAX(0, (int)ceil(-log10(step) - 1e-9));
-    snprintf(out, size, "%.*f", digits, fabs(value) < step / 2 ? 0.0 : value);
+    const bool plain = fabs(value) < 1e6 && digits <= 6;
+    if (plain)
+        snprintf(out, ZM_TICK_TEXT, "%.*f", digits, fabs(value) < step / 2 ? 0.0 : value);
+    else
+        snprintf(out, ZM_TICK_TEXT, "%.3g", value);
 }
 
-static void draw_ticks(zm_plot *p, bool vertical)
+static void draw_x_tick(zm_axes *a, double value, const char *text)
 {
-    const double min = vertical ? p->axes.y_min : p->axes.x_min;
-    const double max = vertical ? p->axes.y_max : p->axes.x_max;
+    const zm_box *b = &a->spec.box;
+    const double x = zm_axes_x(a, value), length = text ? TICK : SMALL_TICK;
+    const zm_text style = {.size = TICK_SIZE, .rgb = zm_plot_ink, .anchor = 0.5};
+    zm_canvas_rect(&a->plot->canvas,
+                   (zm_box){x - 0.6, b->bottom, x + 0.6, b->bottom + length},
+                   (zm_ink){zm_plot_ink, 1});
+    if (text)
+        zm_canvas_text(&a->plot->canvas, x, b->bottom + 22, text, &style);
+}
+
+static void draw_y_tick(zm_axes *a, double value, const char *text)
+{
+    const zm_box *b = &a->spec.box;
+    const double y = zm_axes_y(a, value), length = text ? TICK : SMALL_TICK;
+    const zm_text style = {.size = TICK_SIZE, .rgb = zm_plot_ink, .anchor = 1};
+    zm_canvas_rect(&a->plot->canvas,
+                   (zm_box){b->left - length, y - 0.6, b->left, y + 0.6},
+                   (zm_ink){zm_plot_ink, 1});
+    if (text)
+        zm_canvas_text(&a->plot->canvas, b->left - TICK - 4, y + TICK_SIZE * 0.35, text,
+                       &style);
+}
+
+static void draw_linear_ticks(zm_axes *a, bool vertical)
+{
+    const double min = vertical ? a->spec.y_min : a->spec.x_min;
+    const double max = vertical ? a->spec.y_max : a->spec.x_max;
     const double step = tick_step(min, max);
-    for (double v = ceil(min / step - 1e-9) * step; v <= max + step * 1e-9; v += step) {
-        char label[32];
-        tick_text(v, step, label, sizeof label);
-        if (vertical) {
-            const int y = (int)lround(canvas_y(p, v));
-            fill(p, p->left - TICK, y - FRAME / 2, p->left, y + FRAME / 2, ink);
-            text(p, p->left - TICK - DOT - text_width(label), y - 7 * DOT / 2, label,
-                 false);
-        } else {
-            const int x = (int)lround(canvas_x(p, v));
-            fill(p, x - FRAME / 2, p->bottom, x + FRAME / 2, p->bottom + TICK, ink);
-            text(p, x - text_width(label) / 2, p->bottom + TICK + 2 * DOT, label, false);
+    const double first = ceil(min / step - 1e-9);
+    for (int k = 0; k <= 20; k++) {
+        const double v = (first + k) * step;
+        char text[ZM_TICK_TEXT];
+        if (v > max + step * 1e-9)
+            break;
+        zm_tick_text(v, step, text);
+        (vertical ? draw_y_tick : draw_x_tick)(a, v, text);
+    }
+}
+
+// Powers of ten with their numbers; 2 to 9 times them small, numbered where the axis
+// holds less than two powers.
+static void draw_log_ticks(zm_axes *a)
+{
+    const double low = log10(a->spec.y_min), high = log10(a->spec.y_max);
+    const int every = ZM_MAX(1, (int)((high - low) / 7));
+    for (int power = (int)floor(low); power <= (int)ceil(high); power++)
+        for (int k = 1; k < 10; k++) {
+            const double v = k * pow(10, power);
+            char text[ZM_TICK_TEXT] = "";
+            if (v < a->spec.y_min * (1 - 1e-9) || v > a->spec.y_max * (1 + 1e-9))
+                continue;
+            if (high - low < 1.5 ? k == 1 || k == 2 || k == 5
+                                 : k == 1 && power % every == 0) {
+                if (power >= -3 && power <= 4)
+                    snprintf(text, sizeof text, "%.*f", ZM_MAX(0, -power), v);
+                else if (k == 1)
+                    snprintf(text, sizeof text, "10^{%d}", power);
+                else
+                    snprintf(text, sizeof text, "%d\\times10^{%d}", k, power);
+            }
+            draw_y_tick(a, v, *text ? text : NULL);
         }
-    }
 }
 
-static void draw_frame(zm_plot *p, int left, int top, int right, int bottom)
+static void draw_frame(zm_axes *a)
 {
-    fill(p, left - FRAME, top - FRAME, right + FRAME, top, ink);
-    fill(p, left - FRAME, bottom, right + FRAME, bottom + FRAME, ink);
-    fill(p, left - FRAME, top, left, bottom, ink);
-    fill(p, right, top, right + FRAME, bottom, ink);
+    zm_canvas *c = &a->plot->canvas;
+    const zm_box *b = &a->spec.box;
+    const double middle_x = (b->left + b->right) / 2, middle_y = (b->top + b->bottom) / 2;
+    const bool numbers = *a->numbers != '\0', legend = a->labels > 0;
+    zm_canvas_clip(c, NULL);
+    zm_plot_frame(c, b);
+    draw_linear_ticks(a, false);
+    if (a->spec.log_y)
+        draw_log_ticks(a);
+    else
+        draw_linear_ticks(a, true);
+    zm_text style = {.size = LABEL_SIZE, .rgb = zm_plot_ink, .anchor = 0.5};
+    zm_canvas_text(c, middle_x, b->bottom + 50, a->x_label, &style);
+    style.upwards = true;
+    zm_canvas_text(c, b->left - 66, middle_y, a->y_label, &style);
+    const double numbers_y = b->top - (legend ? 34 : 10);
+    zm_canvas_text(c, b->left, numbers_y, a->numbers,
+                   &(zm_text){.size = 15, .rgb = 0x555555});
+    zm_canvas_text(c, b->left, numbers ? numbers_y - 25 : numbers_y, a->title,
+                   &(zm_text){.size = TITLE_SIZE, .rgb = zm_plot_ink, .bold = true});
+    zm_axes_draw_legend(a);
 }
 
-static void draw_axes(zm_plot *p)
+zm_status zm_plot_write(zm_plot *plot, const char *path)
 {
-    const zm_plot_axes *a = &p->axes;
-    draw_frame(p, p->left, p->top, p->right, p->bottom);
-    draw_ticks(p, false);
-    draw_ticks(p, true);
-    const int middle_x = (p->left + p->right) / 2, middle_y = (p->top + p->bottom) / 2;
-    text(p, middle_x - text_width(a->title) / 2, p->top - 12 * DOT, a->title, false);
-    text(p, middle_x - text_width(a->x_label) / 2, p->height - 11 * DOT, a->x_label,
-         false);
-    text(p, 3 * DOT, middle_y + text_width(a->y_label) / 2, a->y_label, true);
-}
-
-zm_plot *zm_plot_create(const zm_plot_axes *axes)
-{
-    zm_plot *p = zm_calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
-    p->axes = *axes;
-    p->width = OVER * (int)(axes->width ? axes->width : 720);
-    p->height = OVER * (int)(axes->height ? axes->height : 640);
-    p->left = LEFT;
-    p->right = p->width - RIGHT;
-    p->top = TOP;
-    p->bottom = p->height - BOTTOM;
-    p->rgb = zm_calloc((uint64_t)p->width * (uint64_t)p->height, 3);
-    if (!p->rgb || p->right <= p->left || p->bottom <= p->top) {
-        zm_plot_destroy(&p);
-        return NULL;
-    }
-    fill(p, 0, 0, p->width, p->height, 0xffffff);
-    draw_axes(p);
-    return p;
-}
-
-// ---- what is drawn inside the axes
-// -------------------------------------------------------
-
-// The viridis colour map as polynomials (fit by M. Zucker), t from 0 to 1.
-static uint32_t viridis(double t)
-{
-    static const double c[7][3] = {
-        {0.27772733, 0.00540734, 0.33409981},   {0.10509304, 1.40461353, 1.38459016},
-        {-0.33086183, 0.21484756, 0.09509516},  {-4.63423050, -5.79910097, -19.33244096},
-        {6.22826994, 14.17993337, 56.69055260}, {4.77638500, -13.74514538, -65.35303263},
-        {-5.43545586, 4.64585261, 26.31243525}};
-    uint32_t rgb = 0;
-    for (int i = 0; i < 3; i++) {
-        double v = 0;
-        for (int k = 6; k >= 0; k--)
-            v = v * t + c[k][i];
-        rgb = rgb << 8 | (uint32_t)lround(255 * fmin(fmax(v, 0), 1));
-    }
-    return rgb;
-}
-
-// Bar on the right: colours for 1 to most points a bin.
-static void draw_colour_bar(zm_plot *p, uint32_t most)
-{
-    const int left = p->right + 16 * OVER, right = left + 14 * OVER;
-    const int height = p->bottom - p->top;
-    for (int y = 0; y < height; y++)
-        fill(p, left, p->bottom - y - 1, right, p->bottom - y,
-             viridis((double)y / height));
-    draw_frame(p, left, p->top, right, p->bottom);
-    for (double v = 1; v <= most; v *= most > 200 ? 10 : most > 20 ? 4 : 2) {
-        const int y = p->bottom - (int)lround(log(v) / log(most + 1.0) * height);
-        char label[32];
-        snprintf(label, sizeof label, "%.0f", v);
-        fill(p, right, y - FRAME / 2, right + TICK / 2, y + FRAME / 2, ink);
-        text(p, right + TICK, y - 7 * DOT / 2, label, false);
-    }
-    static const char label[] = "objects per bin";
-    text(p, p->width - 10 * DOT, (p->top + p->bottom) / 2 + text_width(label) / 2, label,
-         true);
-}
-
-zm_status zm_plot_density(zm_plot *p, const double *x, const double *y, uint64_t count)
-{
-    const int columns = (p->right - p->left) / BIN, rows = (p->bottom - p->top) / BIN;
-    uint32_t *bins = zm_calloc((uint64_t)columns * (uint64_t)rows, sizeof *bins);
-    if (!bins)
-        return ZM_FAIL(ZM_ERR_MEMORY, "plot: out of memory");
-    uint32_t most = 1;
-    for (uint64_t i = 0; i < count; i++) {
-        const double cx = (canvas_x(p, x[i]) - p->left) / BIN;
-        const double cy = (canvas_y(p, y[i]) - p->top) / BIN;
-        if (!(cx >= 0 && cx < columns && cy >= 0 && cy < rows))
-            continue;
-        uint32_t *bin = &bins[(int)cy * columns + (int)cx];
-        most = ZM_MAX(most, ++*bin);
-    }
-    for (int row = 0; row < rows; row++)
-        for (int column = 0; column < columns; column++) {
-            const uint32_t n = bins[row * columns + column];
-            const int left = p->left + column * BIN, top = p->top + row * BIN;
-            if (n > 0)
-                fill(p, left, top, left + BIN, top + BIN,
-                     viridis(log(n) / log(most + 1.0)));
-        }
-    free(bins);
-    draw_colour_bar(p, most);
-    return ZM_OK;
-}
-
-void zm_plot_line(zm_plot *p, double x0, double y0, double x1, double y1, uint32_t rgb,
-                  bool dashed)
-{
-    const double ax = canvas_x(p, x0), ay = canvas_y(p, y0);
-    const double bx = canvas_x(p, x1), by = canvas_y(p, y1);
-    const int steps = (int)ceil(fmax(fabs(bx - ax), fabs(by - ay))) + 1;
-    for (int i = 0; i <= steps; i++) {
-        if (dashed && i % (14 * OVER) >= 8 * OVER)
-            continue;
-        const int x = (int)lround(ax + (bx - ax) * i / steps);
-        const int y = (int)lround(ay + (by - ay) * i / steps);
-        if (x >= p->left && x + STROKE <= p->right && y >= p->top &&
-            y + STROKE <= p->bottom)
-            fill(p, x, y, x + STROKE, y + STROKE, rgb);
-    }
-}
-
-void zm_plot_note(zm_plot *p, uint32_t row, const char *note)
-{
-    text(p, p->left + 5 * DOT, p->top + 5 * DOT + (int)row * 11 * DOT, note, false);
-}
-
-zm_status zm_plot_write(const zm_plot *p, const char *path)
-{
-    const uint32_t width = (uint32_t)p->width / OVER, height = (uint32_t)p->height / OVER;
-    uint8_t *rgb = zm_calloc((uint64_t)width * height, 3);
-    if (!rgb)
-        return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
-    const size_t stride = (size_t)p->width * 3;
-    for (size_t y = 0; y < height; y++)
-        for (size_t i = 0; i < (size_t)width * 3; i++) {
-            const uint8_t *at = p->rgb + y * OVER * stride + i / 3 * OVER * 3 + i % 3;
-            const unsigned sum = (unsigned)at[0] + at[3] + at[stride] + at[stride + 3];
-            rgb[y * width * 3 + i] = (uint8_t)((sum + 2) / (OVER * OVER));
-        }
-    const zm_status st = zm_png_write(path, width, height, rgb);
-    free(rgb);
-    return st;
-}
-
-void zm_plot_destroy(zm_plot **plot)
-{
-    if (*plot)
-        free((*plot)->rgb);
-    free(*plot);
-    *plot = NULL;
+    if (plot->status != ZM_OK)
+        return plot->status;
+    for (uint32_t i = 0; i < plot->panels; i++)
+        draw_frame(&plot->axes[i]);
+    return zm_canvas_write(&plot->canvas, path);
 }

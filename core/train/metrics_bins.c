@@ -87,6 +87,9 @@ static zm_status measure(const by_x *s, const zm_metrics_binning *b, const doubl
             end++;
         out[k].low = edges[k];
         out[k].high = edges[k + 1];
+        out[k].median_x =
+            end > first ? (s->x[(first + end - 1) / 2] + s->x[(first + end) / 2]) / 2
+                        : NAN;
         for (int m = 0; m < ZM_METRIC_COUNT; m++)
             out[k].metrics.value[m] = out[k].metrics.error[m] = NAN;
         if (end > first)

@@ -8,6 +8,7 @@ enum { ZM_METRICS_MAX_BINS = 1000, ZM_METRICS_BIN_OBJECTS = 20 };
 
 typedef struct zm_metrics_bin {
     double low, high;   // low <= x < high, in the last bin x <= high
+    double median_x;    // NaN where count is 0
     zm_metrics metrics; // all values and errors NaN where count is 0
 } zm_metrics_bin;
 
