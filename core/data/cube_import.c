@@ -66,22 +66,30 @@ static zm_status create_writer(importer *m)
     return zm_dataset_writer_create(m->params->out, &info, &m->writer);
 }
 
-// Second pass: images and labels side by side.
+// Second pass: images and labels side by side. Rows that are not wanted are read too, for
+// the checksums, except behind the last of a limited number.
 static zm_status copy_rows(importer *m)
 {
     uint64_t written = 0;
-    for (uint64_t row = 0; row < m->cube.count && written < m->count; row++) {
+    for (uint64_t row = 0; row < m->cube.count; row++) {
         zm_npz_label label;
         bool wanted;
         ZM_TRY(read_label(m, row, &label, &wanted));
-        if (!wanted)
+        if (written == m->count && m->params->count > 0)
+            break;
+        if (!wanted) {
+            ZM_TRY(zm_npz_cube_pass(&m->cube, row));
             continue;
+        }
         ZM_TRY(zm_npz_cube_image(&m->cube, row, m->image));
         ZM_TRY(zm_dataset_writer_row(m->writer, &label.row, m->image));
         written++;
         if (m->progress)
             m->progress(m->user, written, m->count);
     }
+    if (m->labels.array)
+        ZM_TRY(zm_npz_array_verify(m->labels.array));
+    ZM_TRY(zm_npz_array_verify(m->cube.array));
     return zm_dataset_writer_finish(&m->writer);
 }
 

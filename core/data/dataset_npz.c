@@ -51,6 +51,8 @@ static zm_status read_rows(zm_dataset *ds, npz_source *s, const zm_log *log)
         if (st == ZM_OK)
             ds->rows[i] = label.row;
     }
+    if (labels.array && st == ZM_OK)
+        st = zm_npz_array_verify(labels.array);
     ds->has_ids = labels.id != NULL;
     ds->mag_kind = labels.mag_kind;
     zm_npz_labels_close(&labels);

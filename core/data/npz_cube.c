@@ -81,13 +81,19 @@ void zm_npz_cube_close(zm_npz_cube *cube)
     *cube = (zm_npz_cube){0};
 }
 
-zm_status zm_npz_cube_image(zm_npz_cube *cube, uint64_t row, float *image)
+zm_status zm_npz_cube_pass(zm_npz_cube *cube, uint64_t row)
 {
     assert(row < cube->count);
+    const uint64_t values = (uint64_t)cube->height * cube->width * ZM_BANDS;
+    return zm_npz_array_read(cube->array, row * values, values, cube->raw);
+}
+
+zm_status zm_npz_cube_image(zm_npz_cube *cube, uint64_t row, float *image)
+{
     const uint64_t pixels = (uint64_t)cube->height * cube->width;
     const uint64_t values = pixels * ZM_BANDS;
     const zm_npy_field *type = &cube->array->npy.fields[0];
-    ZM_TRY(zm_npz_array_read(cube->array, row * values, values, cube->raw));
+    ZM_TRY(zm_npz_cube_pass(cube, row));
     if (!cube->bands_last) {
         zm_npy_f32s(type, cube->raw, values, image);
         return ZM_OK;

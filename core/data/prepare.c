@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/data/detect_frames.h"
 #include "core/data/photometry.h"
 #include "core/data/prepare_match.h"
 #include "core/data/tally.h"
@@ -18,6 +19,7 @@ typedef struct job {
     const zm_prepare_params *params;
     const zm_log *log;
     uint32_t threads;
+    const char *positions; // where the rows come from
     zm_source_list sources;
     zm_frame_list frames;
     zm_matcher *matcher;
@@ -252,7 +254,7 @@ static zm_status write_empty_rows(job *j, zm_tally *outside)
         if (!(row->flags & ZM_FLAG_BAD_ROW))
             zm_tally_add(outside, j->log,
                          "%s: row %" PRIu64 ": RA %.6f Dec %.6f lies on no frame",
-                         j->params->catalog, i + 1, row->ra_deg, row->dec_deg);
+                         j->positions, i + 1, row->ra_deg, row->dec_deg);
         st = zm_dataset_writer_place(j->writer, i, row, image);
     }
     free(image);
@@ -268,10 +270,12 @@ static const char *base_name(const char *path)
 static zm_status create_output(job *j)
 {
     char origin[512];
+    const bool detected = j->params->detect != NULL;
     snprintf(origin, sizeof origin,
-             "zmae " ZM_VERSION " prepare: %" PRIu64 " SDSS frames, catalogue %s, %s "
+             "zmae " ZM_VERSION " prepare: %" PRIu64 " SDSS frames, %s%s, %s "
              "magnitudes, Lanczos-3",
-             j->frames.files, base_name(j->params->catalog),
+             j->frames.files, detected ? "sources found in r" : "catalogue ",
+             detected ? "" : base_name(j->params->catalog),
              zm_mag_kind_name(j->sources.mag_kind));
     const zm_dataset_info info = {.count = j->sources.count,
                                   .height = j->params->size,
@@ -282,17 +286,33 @@ static zm_status create_output(job *j)
     return zm_dataset_writer_create(j->params->out, &info, &j->writer);
 }
 
+// The rows, of the catalogue or found on the frames, and the frames.
+static zm_status read_inputs(job *j)
+{
+    const zm_prepare_params *p = j->params;
+    if (!p->detect)
+        ZM_TRY(zm_source_list_read(p->catalog, p->helper, p->mags, j->log, &j->sources));
+    ZM_TRY(zm_frame_list_read(p->frames, j->log, &j->frames));
+    if (!p->detect)
+        return ZM_OK;
+    const zm_detect_frames_args args = {.detect = *p->detect,
+                                        .helper = p->helper,
+                                        .threads = j->threads,
+                                        .progress = p->detecting,
+                                        .user = p->user};
+    return zm_detect_frames(&j->frames, &args, j->log, &j->sources);
+}
+
 static zm_status run(job *j)
 {
     const zm_prepare_params *p = j->params;
     zm_tally outside = {.what = "rows on no frame"};
-    ZM_TRY(zm_source_list_read(p->catalog, p->helper, p->mags, j->log, &j->sources));
-    ZM_TRY(zm_frame_list_read(p->frames, j->log, &j->frames));
+    ZM_TRY(read_inputs(j));
     ZM_TRY(zm_matcher_create(&j->sources, &j->frames, p->size, &j->matcher));
     ZM_TRY(zm_lanczos_create(&j->lanczos));
     j->cut = zm_calloc(j->sources.count, sizeof *j->cut);
     if (!j->cut)
-        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for its rows", p->catalog);
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for its rows", j->positions);
     ZM_TRY(create_output(j));
     ZM_TRY(cut_fields(j));
     zm_tally_finish(&j->bad_frames, j->log);
@@ -307,8 +327,9 @@ static zm_status run(job *j)
         return ZM_OK;
     return ZM_FAIL(ZM_ERR_FORMAT,
                    "%s holds %" PRIu64 " cutouts of %" PRIu64 " rows; %" PRIu64
-                   " faults in the catalogue, %" PRIu64 " in the frames were named",
-                   p->out, j->cutouts, j->sources.count, rows, files);
+                   " faults in the %s, %" PRIu64 " in the frames were named",
+                   p->out, j->cutouts, j->sources.count, rows,
+                   p->detect ? "detection" : "catalogue", files);
 }
 
 zm_status zm_prepare(const zm_prepare_params *params, const zm_log *log)
@@ -319,6 +340,7 @@ zm_status zm_prepare(const zm_prepare_params *params, const zm_log *log)
     job j = {.params = params,
              .log = log,
              .threads = choose_threads(params->threads),
+             .positions = params->detect ? params->frames : params->catalog,
              .bad_frames = {.what = "frames skipped"},
              .missing_frames = {.what = "fields lack frames"}};
     const zm_status st = run(&j);

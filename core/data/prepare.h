@@ -2,20 +2,24 @@
 #ifndef ZM_PREPARE_H
 #define ZM_PREPARE_H
 
+#include "core/data/detect.h"
 #include "core/data/source_list.h"
 
 enum { ZM_PREPARE_MIN_PX = 16, ZM_PREPARE_MAX_PX = 1024 };
 
 typedef struct zm_prepare_params {
     const char *frames;  // folder, see zm_frame_list_read
-    const char *catalog; // see zm_source_list_read
-    const char *out;     // *.fits or safetensors
-    const char *helper;  // as in zm_dataset_open
-    uint32_t size;       // side of a cutout, pixels
-    uint32_t threads;    // 0 = all processors
+    const char *catalog; // see zm_source_list_read; not used with detect
+    // Not NULL: the rows are the sources found on the frames, see zm_detect_frames.
+    const zm_detect_args *detect;
+    const char *out;    // *.fits or safetensors
+    const char *helper; // as in zm_dataset_open
+    uint32_t size;      // side of a cutout, pixels
+    uint32_t threads;   // 0 = all processors
     zm_mag_choice mags;
-    // Told after every field; false stops. Both may be NULL.
+    // Told after every field; false stops. May be NULL.
     bool (*progress)(void *user, uint64_t fields, uint64_t field_count, uint64_t cutouts);
+    bool (*detecting)(void *user, uint64_t fields, uint64_t field_count); // before it
     void *user;
 } zm_prepare_params;
 

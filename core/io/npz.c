@@ -6,6 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zlib.h>
+
+// Reads bytes of the entry; what is read without a gap from the begin is summed up.
+static zm_status read_bytes(zm_npz_array *a, uint64_t offset, uint64_t size, uint8_t *out)
+{
+    ZM_TRY(zm_zip_stream_read(a->stream, offset, size, out));
+    if (!a->stored || offset != a->checked)
+        return ZM_OK;
+    a->checked += size;
+    for (uint64_t done = 0; done < size;) {
+        const uInt part = (uInt)ZM_MIN(size - done, (uint64_t)1 << 30);
+        a->crc = (uint32_t)crc32(a->crc, out + done, part);
+        done += part;
+    }
+    return ZM_OK;
+}
+
 static zm_status read_header(zm_npz_array *a, const zm_zip_entry *entry)
 {
     uint8_t start[ZM_NPY_START];
@@ -14,7 +31,7 @@ static zm_status read_header(zm_npz_array *a, const zm_zip_entry *entry)
         return ZM_FAIL(ZM_ERR_FORMAT,
                        "%s: expected a numpy array, found %" PRIu64 " bytes", a->label,
                        entry->size);
-    ZM_TRY(zm_zip_stream_read(a->stream, 0, sizeof start, start));
+    ZM_TRY(read_bytes(a, 0, sizeof start, start));
     ZM_TRY(zm_npy_header_size(a->label, start, &size));
     if (size < sizeof start || size > entry->size)
         return ZM_FAIL(ZM_ERR_FORMAT,
@@ -25,8 +42,7 @@ static zm_status read_header(zm_npz_array *a, const zm_zip_entry *entry)
     if (!data)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for its header", a->label);
     memcpy(data, start, sizeof start);
-    zm_status st = zm_zip_stream_read(a->stream, sizeof start, size - sizeof start,
-                                      data + sizeof start);
+    zm_status st = read_bytes(a, sizeof start, size - sizeof start, data + sizeof start);
     if (st == ZM_OK)
         st = zm_npy_parse(a->label, data, size, entry->size, &a->npy);
     free(data);
@@ -54,6 +70,8 @@ zm_status zm_npz_array_open(zm_zip *zip, const char *path, const char *name,
     }
     snprintf(a->label, room, "%s: %s", path, file);
     a->stored = entry->stored;
+    a->size = entry->size;
+    a->expected_crc = entry->crc;
     zm_status st = zm_zip_stream_open(zip, entry, &a->stream);
     if (st == ZM_OK)
         st = read_header(a, entry);
@@ -83,6 +101,13 @@ zm_status zm_npz_array_read(zm_npz_array *a, uint64_t first, uint64_t count, uin
         return ZM_FAIL(ZM_ERR_SHAPE,
                        "%s: elements %" PRIu64 " + %" PRIu64 " asked of %" PRIu64,
                        a->label, first, count, npy->count);
-    return zm_zip_stream_read(a->stream, npy->data_offset + first * npy->item_size,
-                              count * npy->item_size, out);
+    return read_bytes(a, npy->data_offset + first * npy->item_size,
+                      count * npy->item_size, out);
+}
+
+zm_status zm_npz_array_verify(const zm_npz_array *a)
+{
+    if (!a->stored || a->checked != a->size || a->crc == a->expected_crc)
+        return ZM_OK;
+    return ZM_FAIL(ZM_ERR_FORMAT, "%s: damaged: its checksum differs", a->label);
 }

@@ -10,6 +10,8 @@ typedef struct zm_npz_array {
     zm_npy npy;
     bool stored; // elements can be read in any order, else only forwards
     zm_zip_stream *stream;
+    uint64_t size, checked; // bytes of the entry, and of its begin that went into crc
+    uint32_t crc, expected_crc;
 } zm_npz_array;
 
 // Opens the array called name ("labels" is the entry labels.npy). An absent one is no
@@ -23,5 +25,9 @@ void zm_npz_array_close(zm_npz_array **array);
 // Reads elements [first, first + count) as they are stored: count * npy.item_size bytes.
 zm_status zm_npz_array_read(zm_npz_array *array, uint64_t first, uint64_t count,
                             uint8_t *out);
+
+// ZM_ERR_FORMAT where all of a stored array was read, in order, and its checksum is not
+// that of the archive. (A compressed one is checked by its stream.)
+zm_status zm_npz_array_verify(const zm_npz_array *array);
 
 #endif

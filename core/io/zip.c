@@ -78,7 +78,8 @@ static zm_status list_entries(zm_zip *zip)
     }
     for (uint64_t i = 0; i < n; i++) {
         const zm_zip_record *r = &zip->directory.records[i];
-        zip->entries[i] = (zm_zip_entry){r->name, r->size, r->method == ZM_ZIP_STORED, i};
+        zip->entries[i] =
+            (zm_zip_entry){r->name, r->size, r->method == ZM_ZIP_STORED, i, r->crc};
         sorted[i] = zip->entries[i];
     }
     qsort(sorted, n, sizeof *sorted, by_name);

@@ -13,6 +13,7 @@ typedef struct zm_zip_entry {
     uint64_t size;  // bytes, unpacked
     bool stored;    // not compressed: can be read at random
     uint64_t index; // in the archive
+    uint32_t crc;   // CRC-32 of what is unpacked
 } zm_zip_entry;
 
 // True where a file begins as zip archives do (4 bytes are enough).

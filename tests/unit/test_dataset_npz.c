@@ -242,6 +242,24 @@ Test(npz, cuts_without_their_columns_are_refused_by_name)
     cr_expect_eq(test_dir_count(dir), 1, "nothing was written");
 }
 
+Test(npz, a_flipped_bit_anywhere_is_noticed_by_the_import)
+{
+    zm_cube_import_params params = {.cube = npz, .out = converted};
+    for (int deflated = 0; deflated < 2; deflated++)
+        for (int mgs = 0; mgs < 2; mgs++) {
+            write_npz(deflated, true);
+            for (uint32_t at = 200; at < archive.central; at += 97) {
+                params.mgs = mgs;
+                archive.data[at] ^= 4;
+                test_write_file(npz, archive.data, archive.size);
+                archive.data[at] ^= 4;
+                cr_expect_eq(zm_cube_import(&params, NULL, NULL, NULL), ZM_ERR_FORMAT,
+                             "byte %u", (unsigned)at);
+                cr_expect_eq(test_dir_count(dir), 1, "something was written");
+            }
+        }
+}
+
 Test(npz, the_archive_is_not_written_over)
 {
     const zm_cube_import_params params = {.cube = npz, .out = npz};
