@@ -188,13 +188,18 @@ static zm_status check_row(const zm_dataset *ds, uint64_t row)
                          row, ds->count);
 }
 
-zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags)
+zm_status zm_dataset_pixels(zm_dataset *ds, uint64_t row, float *image)
 {
     ZM_TRY(check_row(ds, row));
     pthread_mutex_lock(&ds->source->lock);
     const zm_status st = ds->source->ops->image(ds->source->state, row, image);
     pthread_mutex_unlock(&ds->source->lock);
-    ZM_TRY(st);
+    return st;
+}
+
+zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags)
+{
+    ZM_TRY(zm_dataset_pixels(ds, row, image));
     uint32_t found = 0;
     float *pixel = image;
     for (int band = 0; band < ZM_BANDS; band++) {

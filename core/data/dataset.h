@@ -79,6 +79,9 @@ zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t 
 // Name of the file of one row in a data set that is a directory; else NULL.
 const char *zm_dataset_file(const zm_dataset *ds, uint64_t row);
 
+// The same as stored: pixels that are not finite stay so.
+zm_status zm_dataset_pixels(zm_dataset *ds, uint64_t row, float *image);
+
 // mask_noise of one row, (mask_patches) values; only where has_mask_noise.
 zm_status zm_dataset_mask_noise(zm_dataset *ds, uint64_t row, float *noise);
 

@@ -5,29 +5,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/io/path.h"
 #include "core/io/torch_file.h"
+#include "core/io/zip.h"
 
 struct zm_state_dict { // one of the two
     zm_safetensors *st;
     zm_torch_file *torch;
 };
 
-static zm_status starts_as_torch(const char *path, bool *torch)
+enum { HEAD = 16 };
+
+static zm_status read_head(const char *path, uint8_t head[HEAD], size_t *size)
 {
-    uint8_t head[16] = {0};
     FILE *f = fopen(path, "rb");
     if (!f)
         return ZM_FAIL(ZM_ERR_IO, "%s: %s", path, strerror(errno));
-    const size_t n = fread(head, 1, sizeof head, f);
+    *size = fread(head, 1, HEAD, f); // 0 for a folder
     fclose(f);
-    *torch = zm_torch_file_is(head, n);
+    return ZM_OK;
+}
+
+// npz is a zip archive as well; PyTorch's has a pickle. One that is damaged may be
+// either.
+static bool has_pickle(const char *path)
+{
+    zm_zip *zip = NULL;
+    bool found = false;
+    if (zm_zip_open(path, &zip) != ZM_OK)
+        return false;
+    for (uint64_t i = 0; i < zm_zip_count(zip) && !found; i++)
+        found = zm_has_suffix(zm_zip_at(zip, i)->name, "data.pkl");
+    zm_zip_close(&zip);
+    return found;
+}
+
+zm_status zm_state_dict_is(const char *path, bool *out)
+{
+    uint8_t head[HEAD] = {0};
+    size_t size = 0;
+    ZM_TRY(read_head(path, head, &size));
+    if (zm_zip_is_zip(head, size))
+        *out = has_pickle(path);
+    else
+        *out = zm_torch_file_is(head, size) || (size > 8 && head[8] == '{');
     return ZM_OK;
 }
 
 zm_status zm_state_dict_open(const char *path, zm_state_dict **out)
 {
-    bool torch = false;
-    ZM_TRY(starts_as_torch(path, &torch));
+    uint8_t head[HEAD] = {0};
+    size_t size = 0;
+    ZM_TRY(read_head(path, head, &size));
+    const bool torch = zm_torch_file_is(head, size);
     zm_state_dict *dict = zm_calloc(1, sizeof *dict);
     if (!dict)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);

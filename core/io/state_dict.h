@@ -7,6 +7,10 @@
 
 typedef struct zm_state_dict zm_state_dict;
 
+// Whether a file's first bytes, and of a zip archive its entries, are those of one of the
+// formats. False for folders; ZM_ERR_IO where it cannot be read.
+zm_status zm_state_dict_is(const char *path, bool *out);
+
 // Errors: those of zm_safetensors_open and zm_torch_file_open.
 zm_status zm_state_dict_open(const char *path, zm_state_dict **out);
 void zm_state_dict_close(zm_state_dict **dict);

@@ -1,5 +1,6 @@
 // A model as users hold it: architecture, weights on the host, how its inputs are made,
-// and where it comes from. Read from and written to safetensors with public names.
+// and where it comes from. Read from safetensors and PyTorch files with public names, and
+// written to safetensors.
 #ifndef ZM_MODEL_H
 #define ZM_MODEL_H
 
@@ -9,6 +10,7 @@
 #include "core/nn/astromae.h"
 #include "core/nn/mae.h"
 #include "core/train/calibration.h"
+#include "core/train/weight_names.h"
 
 typedef enum zm_model_kind { ZM_MODEL_MAE, ZM_MODEL_ASTROMAE } zm_model_kind;
 
@@ -60,6 +62,24 @@ zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
 
 // Writes weights and metadata, atomically. The bytes hold no time, host or path.
 zm_status zm_model_save(const zm_model *model, const char *path);
+
+// The same in another form: with the names of Hugging Face (autoencoders only,
+// ZM_ERR_USAGE else), as half floats (ZM_ERR_FORMAT where a weight is beyond them). Zero
+// is what save writes.
+typedef struct zm_model_form {
+    zm_layout layout;
+    bool half;
+} zm_model_form;
+zm_status zm_model_write(const zm_model *model, const zm_model_form *form,
+                         const char *path);
+
+// A copy of a model for cutouts of image pixels a side: its tables of positions are
+// interpolated between the centres of patches (bicubic, a = -0.75, constant beyond the
+// edge), the class token's row stays. ZM_ERR_SHAPE where patches do not divide image, or
+// where another tensor depends on its size.
+// Source: torch.nn.functional.interpolate(mode="bicubic", align_corners=False), which
+// timm and MAE use for it.
+zm_status zm_model_resize_positions(const zm_model *from, uint32_t image, zm_model **out);
 
 // Copies every encoder tensor (cls_token, pos_embed, patch_embed, blocks) of from.
 zm_status zm_model_copy_encoder(zm_model *to, const zm_model *from);

@@ -1,4 +1,4 @@
-// Models as files: any that holds named tensors is read, safetensors are written.
+// Models read from any file of named tensors.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,42 +156,4 @@ zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
         zm_model_destroy(&model);
     *out = model;
     return status;
-}
-
-static zm_status write_all(const zm_model *model, zm_st_writer *w)
-{
-    const zm_params *ps = &model->params;
-    json_t *meta = zm_model_metadata(model);
-    char *text = meta ? json_dumps(meta, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    json_decref(meta);
-    if (!text)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory for the model's metadata");
-    zm_status st = zm_st_writer_meta(w, "zmae", text);
-    free(text);
-    ZM_TRY(st);
-    ZM_TRY(zm_st_writer_meta(w, "format", "pt"));
-    for (uint32_t i = 0; i < ps->name_count; i++) {
-        const zm_param_name *n = &ps->names[i];
-        uint64_t shape[ZM_MAX_DIMS];
-        for (uint32_t d = 0; d < ZM_MAX_DIMS; d++)
-            shape[d] = n->dim[d];
-        ZM_TRY(zm_st_writer_declare(w, n->name, ZM_ST_F32, n->rank, shape));
-    }
-    for (uint32_t i = 0; i < ps->name_count; i++) {
-        const zm_param_name *n = &ps->names[i];
-        ZM_TRY(zm_st_writer_data(w, zm_params_host_at(ps, n, model->host),
-                                 n->count * sizeof(float)));
-    }
-    return ZM_OK;
-}
-
-zm_status zm_model_save(const zm_model *model, const char *path)
-{
-    zm_st_writer *w = NULL;
-    ZM_TRY(zm_st_writer_create(path, &w));
-    const zm_status st = write_all(model, w);
-    if (st == ZM_OK)
-        return zm_st_writer_finish(&w);
-    zm_st_writer_abort(&w);
-    return st;
 }
