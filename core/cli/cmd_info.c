@@ -9,9 +9,10 @@
 #include "core/cli/report.h"
 #include "core/data/dataset.h"
 #include "core/io/fits.h"
-#include "core/io/safetensors.h"
+#include "core/io/zip.h"
 #include "core/io/zip.h"
 #include "core/train/checkpoint.h"
+#include "core/train/weights.h"
 
 // What a file is becomes one JSON object; text mode prints the same object line by line.
 
@@ -69,8 +70,8 @@ static zm_status fits_info(const char *path, json_t *root)
     return ZM_OK;
 }
 
-// ---- safetensors
-// -----------------------------------------------------------------------
+// ---- named tensors: safetensors and PyTorch
+// ---------------------------------------------
 
 static const char *dtype_name(zm_st_dtype dtype)
 {
@@ -82,21 +83,24 @@ static const char *dtype_name(zm_st_dtype dtype)
 }
 
 // What the tensors make of the file, by the names that public models use.
-static const char *guess_kind(const zm_safetensors *st)
+static const char *guess_kind(const zm_weights *w)
 {
-    const zm_st_entry *images = zm_safetensors_find(st, "images");
+    static const struct {
+        const char *name, *kind;
+    } signs[] = {
+        {"mask_token", "masked autoencoder"},
+        {"inception_model.conv2d_init.weight", "AstroMAE redshift model"},
+        {"patch_embed.proj.weight", "vision transformer"},
+        {"layer1.0.conv1.weight", "residual network"},
+    };
+    const zm_st_entry *images = zm_weights_find(w, "images");
     if (images && images->rank == 4)
         return "data set";
-    if (zm_safetensors_meta(st, "zmae_checkpoint"))
+    if (zm_weights_meta(w, "zmae_checkpoint"))
         return "checkpoint";
-    if (zm_safetensors_find(st, "mask_token"))
-        return "masked autoencoder";
-    if (zm_safetensors_find(st, "inception_model.conv2d_init.weight"))
-        return "AstroMAE redshift model";
-    if (zm_safetensors_find(st, "patch_embed.proj.weight"))
-        return "vision transformer";
-    if (zm_safetensors_find(st, "layer1.0.conv1.weight"))
-        return "residual network";
+    for (size_t i = 0; i < ZM_COUNT_OF(signs); i++)
+        if (zm_weights_find(w, signs[i].name))
+            return signs[i].kind;
     return "tensors";
 }
 
@@ -139,35 +143,48 @@ static void model_info(const char *path, json_t *root)
     zm_model_destroy(&model);
 }
 
-static zm_status safetensors_info(const char *path, json_t *root)
+// Every tensor as the file calls it.
+static zm_status list_tensors(const char *path, json_t *root)
 {
-    zm_safetensors *st = NULL;
-    ZM_TRY(zm_safetensors_open(path, &st));
-    json_object_set_new(root, "format", json_string("safetensors"));
-    const char *kind = guess_kind(st);
-    json_object_set_new(root, "kind", json_string(kind));
-    const char *meta = zm_safetensors_meta(st, "zmae");
-    json_t *parsed = meta ? json_loads(meta, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (parsed)
-        json_object_set_new(root, "zmae", parsed);
-    zm_status status = ZM_OK;
-    if (strcmp(kind, "checkpoint") == 0)
-        status = checkpoint_info(path, root);
+    zm_state_dict *dict = NULL;
+    ZM_TRY(zm_state_dict_open(path, &dict));
     uint64_t values = 0;
     json_t *tensors = json_array();
-    for (uint64_t i = 0; i < zm_safetensors_count(st); i++) {
-        const zm_st_entry *e = zm_safetensors_at(st, i);
+    for (uint64_t i = 0; i < zm_state_dict_count(dict); i++) {
+        const zm_st_entry *e = zm_state_dict_at(dict, i);
         values += e->count;
         json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", e->name,
                                                  "dtype", dtype_name(e->dtype), "shape",
                                                  axes_json(e->shape, e->rank)));
     }
-    if (strstr(kind, "MAE") || strstr(kind, "autoencoder"))
-        model_info(path, root);
+    json_object_set_new(root, "tensor_count",
+                        json_integer((json_int_t)zm_state_dict_count(dict)));
     json_object_set_new(root, "values", json_integer((json_int_t)values));
     json_object_set_new(root, "tensors", tensors);
-    zm_safetensors_close(&st);
-    return status;
+    zm_state_dict_close(&dict);
+    return ZM_OK;
+}
+
+static zm_status tensors_info(const char *path, json_t *root)
+{
+    zm_weights *w = NULL;
+    ZM_TRY(zm_weights_open(path, &w));
+    json_object_set_new(root, "format", json_string(zm_weights_format(w)));
+    const char *kind = guess_kind(w);
+    json_object_set_new(root, "kind", json_string(kind));
+    if (zm_weights_layout(w) == ZM_LAYOUT_HF)
+        json_object_set_new(root, "names", json_string("Hugging Face"));
+    const char *meta = zm_weights_meta(w, "zmae");
+    json_t *parsed = meta ? json_loads(meta, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (parsed)
+        json_object_set_new(root, "zmae", parsed);
+    zm_weights_close(&w);
+    zm_status status = ZM_OK;
+    if (strcmp(kind, "checkpoint") == 0)
+        status = checkpoint_info(path, root);
+    if (strstr(kind, "MAE") || strstr(kind, "autoencoder"))
+        model_info(path, root);
+    return status == ZM_OK ? list_tensors(path, root) : status;
 }
 
 // ---- data sets
@@ -251,12 +268,15 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
 {
     bool fits = false, zip = false, folder = false;
     ZM_TRY(look_at(path, &fits, &zip, &folder));
-    const bool only_data = folder || zip; // can be nothing else
+    bool torch = false; // a zip archive, too
+    if (zip)
+        ZM_TRY(zm_state_dict_is(path, &torch));
+    const bool only_data = folder || (zip && !torch); // can be nothing else
     json_object_set_new(root, "file", json_string(path));
     if (fits)
         ZM_TRY(fits_info(path, root));
     else if (!only_data)
-        ZM_TRY(safetensors_info(path, root));
+        ZM_TRY(tensors_info(path, root));
     const zm_log log = zm_cli_log(common);
     zm_dataset *ds = NULL;
     const zm_status st =
@@ -264,10 +284,12 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
     if (st == ZM_OK)
         dataset_summary(ds, root);
     zm_dataset_close(&ds);
+    if (zip && !torch && st == ZM_OK)
+        json_object_set_new(root, "format", json_string("npz"));
     return only_data ? st : ZM_OK; // not every file is a data set
 }
 
-static zm_status info(const char *path, const zm_common *common, bool json)
+static zm_status info(const char *path, const zm_common *common, bool json, bool tensors)
 {
     json_t *root = json_object();
     if (!root)
@@ -275,6 +297,8 @@ static zm_status info(const char *path, const zm_common *common, bool json)
     const zm_status st = describe(path, common, root);
     if (st == ZM_OK && json)
         return zm_report_json(root);
+    if (!tensors)
+        json_object_del(root, "tensors");
     if (st == ZM_OK)
         print_text(root, 0);
     json_decref(root);
@@ -283,12 +307,19 @@ static zm_status info(const char *path, const zm_common *common, bool json)
 
 static int run(int argc, const char *const *argv)
 {
-    bool json = false;
-    const zm_option table[] = {{"json", ZM_OPT_FLAG(&json), NULL, "print JSON"}, {0}};
+    bool json = false, tensors = false;
+    const zm_option table[] = {
+        {"json", ZM_OPT_FLAG(&json), NULL, "print JSON, with all tensors"},
+        {"tensors", ZM_OPT_FLAG(&tensors), NULL, "list all tensors"},
+        {0}};
     static const char *const examples[] = {
-        "What a file is", "zmae info run1/model.safetensors",
+        "What a file is",
+        "zmae info run1/model.safetensors",
+        "The names, types and shapes in a PyTorch file",
+        "zmae info --tensors mae.pth",
         "The options that a checkpoint was made with",
-        "zmae info --json run1/step-500.ckpt | jq .checkpoint.options", NULL};
+        "zmae info --json run1/step-500.ckpt | jq .checkpoint.options",
+        NULL};
     zm_options options = {
         .verb = argv[0],
         .summary = "Says what a model, data set, FITS file or checkpoint is.",
@@ -300,7 +331,7 @@ static int run(int argc, const char *const *argv)
     };
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)
-        st = info(options.args[0], &options.common, json);
+        st = info(options.args[0], &options.common, json, tensors);
     zm_options_finish(&options);
     return zm_cli_exit(st);
 }
