@@ -8,6 +8,7 @@ import contextlib
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import philox
 import reference
@@ -29,8 +30,16 @@ def _mae(seed, count, batch, base, ddim, ddepth, dheads, **changes):
 
 
 def _astro(seed, count, batch, base, **changes):
+    """bins: of a pdf; 0: a normal law; absent: a redshift."""
+    bins = changes.pop("bins", None)
+    head = ({"kind": "regression"} if bins is None else
+            {"kind": "pdf" if bins else "gauss", "bins": bins or 180, "z_min": 0.0,
+             "z_max": 0.4})
+    outputs = 1 if bins is None else bins or 2
     return {"model": "astromae", "seed": seed, "count": count, "batch": batch,
-            "noise_levels": 0, "network": {**base, **changes}}
+            "noise_levels": 0,
+            "network": {"branches": reference.ALL_BRANCHES, "train_encoder": False, **base,
+                        "head": head, "outputs": outputs, **changes}}
 
 
 CASES = {
@@ -49,6 +58,23 @@ CASES = {
     "astromae_64_pcm": _astro(23, 3, 3, SMALL, image=64, patch=8, heads=1, pcm=True),
     "astromae_full": _astro(24, 8, 8, FULL),
     "astromae_full_pcm": _astro(25, 8, 8, FULL, pcm=True),
+    # what the head means
+    "astromae_small_pdf": _astro(31, 5, 4, SMALL, bins=40),
+    "astromae_small_gauss": _astro(32, 5, 4, SMALL, bins=0),
+    "astromae_full_pcm_pdf": _astro(33, 8, 8, FULL, pcm=True, bins=180),
+    "astromae_full_pcm_gauss": _astro(34, 8, 8, FULL, pcm=True, bins=0),
+    # the published ablations
+    "vit_small_pcm": _astro(41, 5, 4, SMALL, pcm=True, branches=["encoder"]),
+    "vit_magnitude_small": _astro(42, 5, 4, SMALL, branches=["encoder", "magnitudes"]),
+    "vit_inception_small_pcm": _astro(52, 5, 4, SMALL, pcm=True,
+                                      branches=["encoder", "inception"]),
+    "inception_small": _astro(44, 5, 4, SMALL, branches=["inception"]),
+    "henghes_small": _astro(52, 5, 4, SMALL, branches=["inception", "magnitudes"]),
+    "scratch_vit_small_pcm": _astro(46, 5, 4, SMALL, pcm=True, branches=["encoder"],
+                                    train_encoder=True),
+    "scratch_vit_magnitude_small_pcm_pdf": _astro(
+        47, 5, 4, SMALL, pcm=True, branches=["encoder", "magnitudes"], train_encoder=True,
+        bins=40),
 }
 
 ALIAS = "inception_model.vis_inception.0."
@@ -114,14 +140,26 @@ def forward(case, model, data):
         if case["model"] == "mae":
             loss, pred, mask = model(data["images"], data["mask_noise"])
             return {"loss": loss, "pred": pred, "mask": mask}
-        return {"z_phot": model(data["images"], data["mags"])}
+        out = model(data["images"], data["mags"])
+        return {"z_phot" if out.ndim == 1 else "outputs": out}
 
 
 def batch_loss(case, model, data, rows):
     if case["model"] == "mae":
         return model(data["images"][rows], data["mask_noise"][rows])[0]
-    z_phot = model(data["images"][rows], data["mags"][rows])
-    return ((z_phot - data["z"][rows]) ** 2).mean()
+    out, z = model(data["images"][rows], data["mags"][rows]), data["z"][rows]
+    head = case["network"]["head"]
+    if head["kind"] == "pdf":
+        return F.cross_entropy(out, bin_of(head, z))
+    if head["kind"] == "gauss":  # eps far below: no variance is clamped
+        return F.gaussian_nll_loss(out[:, 0], z, out[:, 1].exp(), full=False, eps=1e-30)
+    return ((out - z) ** 2).mean()
+
+
+def bin_of(head, z):
+    """Bins are equal parts of the range; what lies outside counts to the nearest."""
+    share = (z.double() - head["z_min"]) / (head["z_max"] - head["z_min"])
+    return (share * head["bins"]).floor().clamp(0, head["bins"] - 1).long()
 
 
 def train(case, model, data, on_first=None):

@@ -6,7 +6,7 @@
     model.safetensors     float32, public names, no metadata (the case astromae_small leaves
                           num_batches_tracked out, the others have it)
     data.safetensors      images, mags, z and, for autoencoders, mask_noise
-    expected.safetensors  loss (1), pred, mask, or z_phot: inference on all objects
+    expected.safetensors  loss (1), pred, mask, z_phot or outputs: inference on all objects
     trained.safetensors   every tensor after the ten training steps
     expected.json         the case, loss, ten losses (double and single precision), names of
                           parameters with vanishing gradient ("noise": their updates are

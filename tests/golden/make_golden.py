@@ -28,7 +28,9 @@ precision from the float32 tensors drawn by philox.py):
                elements, else the K elements with flat indices
                ((i + 1) * 2654435761) mod size, i = 0 .. K-1 (64-bit arithmetic).
                K = 8 for gradients and buffers, 4096 (small cases) or 1024 for pred,
-               everything for mask and z_phot.
+               everything for mask, z_phot and outputs (of a head of several).
+
+parameters.json: name of a network of the paper -> [all, trained] parameters in full size.
 
 Some gradients are zero by symmetry: the key third of attn.qkv.bias (softmax does not see
 it) and a convolution's bias before a batch norm in training mode. In single precision they
@@ -107,7 +109,7 @@ def make(name):
     forward = {n: number(t) if n == "loss" else array(t, sizes.get(n, t.numel()))
                for n, t in outputs.items()}
     loss_error = max(abs(a - b) / abs(b) for a, b in zip(losses32, losses))
-    main = "pred" if case["model"] == "mae" else "z_phot"
+    main = next(n for n in ("pred", "z_phot", "outputs") if n in outputs)
     return {
         "case": name, **{k: case[k] for k in ("model", "seed", "count", "batch",
                                               "noise_levels", "network")},
@@ -153,7 +155,7 @@ def text(golden):
 
 def main(names):
     philox.self_check()
-    reference.check_parameter_counts()
+    counts = reference.parameter_counts()
     unknown = [n for n in names if n not in cases.CASES]
     if unknown:
         sys.exit(f"unknown case {unknown[0]}; there are: {' '.join(cases.CASES)}")
@@ -167,8 +169,9 @@ def main(names):
               f"{e['forward']:.1e}  grads {e['grads']:.1e}  losses {e['losses']:.1e}   "
               f"losses {golden['losses'][0]:.6g} .. {golden['losses'][-1]:.6g}")
     if not names:
-        with open(os.path.join(HERE, "pos_embed.json"), "w", encoding="ascii") as f:
-            f.write(text(tables()))
+        for other, content in (("pos_embed", tables()), ("parameters", counts)):
+            with open(os.path.join(HERE, f"{other}.json"), "w", encoding="ascii") as f:
+                f.write(text(content))
 
 
 if __name__ == "__main__":

@@ -196,58 +196,110 @@ def mlp(widths):
 
 
 class InceptionModel(nn.Module):
-    def __init__(self, image):
+    """What the networks do with images beside the encoder, and with magnitudes.
+
+    Without an encoder it is a network of its own and ends in one of two heads: after the
+    inception branch alone, or after inception and magnitudes (Henghes et al. 2022).
+    """
+
+    def __init__(self, image, branches, outputs):
         super().__init__()
-        self.conv2d_init = nn.Conv2d(BANDS, 32, 1)
-        self.magnitude_block = mlp([BANDS, 1024, 1024, 1024, 1024, 1024])
+        self.branches = branches
+        if "inception" in branches:
+            self.conv2d_init = nn.Conv2d(BANDS, 32, 1)
+        if "magnitudes" in branches:
+            self.magnitude_block = mlp([BANDS, 1024, 1024, 1024, 1024, 1024])
+        if branches == ["inception"]:
+            self.Inception_head_block = nn.Sequential(nn.ReLU(), nn.Linear(1096, outputs))
+        if branches == ["inception", "magnitudes"]:
+            self.head_incept_mag = mlp([1096 + 1024, 1024, outputs])
         flat = 12 * (image // 8) ** 2
-        self.vis_inception = nn.Sequential(
-            self.conv2d_init, nn.AvgPool2d(2), Inception(32, 16), Inception(64, 16),
-            nn.AvgPool2d(2), Inception(64, 8), Inception(32, 8), nn.AvgPool2d(2),
-            Inception(32, 4, last=True), nn.Flatten(), nn.Linear(flat, 1096), nn.ReLU(),
-            nn.Linear(1096, 1096))
+        if "inception" in branches:
+            self.vis_inception = nn.Sequential(
+                self.conv2d_init, nn.AvgPool2d(2), Inception(32, 16), Inception(64, 16),
+                nn.AvgPool2d(2), Inception(64, 8), Inception(32, 8), nn.AvgPool2d(2),
+                Inception(32, 4, last=True), nn.Flatten(), nn.Linear(flat, 1096), nn.ReLU(),
+                nn.Linear(1096, 1096))
 
     def forward(self, images, mags):
-        return torch.cat([self.vis_inception(images), self.magnitude_block(mags)], dim=1)
+        parts = []
+        if "inception" in self.branches:
+            parts.append(self.vis_inception(images))
+        if "magnitudes" in self.branches:
+            parts.append(self.magnitude_block(mags))
+        x = torch.cat(parts, dim=1)
+        if self.branches == ["inception"]:
+            return self.Inception_head_block(x)
+        if self.branches == ["inception", "magnitudes"]:
+            return self.head_incept_mag(x)
+        return x
+
+
+ALL_BRANCHES = ["encoder", "inception", "magnitudes"]
 
 
 class AstroMae(nn.Module):
-    """The fine-tuned network: frozen encoder, inception branch, magnitudes -> redshift."""
+    """The fine-tuned network and the published ablations.
+
+    config: "branches" [all], "outputs" [1], "train_encoder" [False: frozen].
+    """
 
     def __init__(self, config):
         super().__init__()
-        self.config = c = dict(config)
+        self.config = c = {"branches": ALL_BRANCHES, "outputs": 1, "train_encoder": False,
+                           **config}
+        if "encoder" in c["branches"]:
+            self._add_encoder(c)
+        if c["branches"] != ["encoder"]:
+            self.inception_model = InceptionModel(c["image"], c["branches"], c["outputs"])
+        if "encoder" in c["branches"] and len(c["branches"]) > 1:
+            width = {"encoder": 1096, "inception": 1096, "magnitudes": 1024}
+            self.concat_block = mlp([sum(width[b] for b in c["branches"]), 1024,
+                                     c["outputs"]])
+
+    def _add_encoder(self, c):
         dim = c["embed"]
         tokens = 1 + (c["image"] // c["patch"]) ** 2
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, tokens, dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, tokens, dim), requires_grad=False)
         self.patch_embed = PatchEmbed(c["patch"], dim)
         self.blocks = nn.ModuleList(
             [Block(dim, c["heads"], c["pcm"]) for _ in range(c["depth"])])
         self.fc_norm = nn.LayerNorm(dim, eps=1e-6)
         self.head = nn.Linear(dim, dim)
-        self.vit_block = mlp([dim, 1096, 1096])
-        self.inception_model = InceptionModel(c["image"])
-        self.concat_block = mlp([1096 + 1096 + 1024, 1024, 1])
-        for p in [self.cls_token, self.pos_embed, *self.patch_embed.parameters(),
-                  *self.blocks.parameters()]:
-            p.requires_grad = False
+        alone = c["branches"] == ["encoder"]
+        self.vit_block = mlp([dim, 1096, 1096] + ([c["outputs"]] if alone else []))
+        if not c["train_encoder"]:
+            for p in [self.cls_token, *self.patch_embed.parameters(),
+                      *self.blocks.parameters()]:
+                p.requires_grad = False
 
     def train(self, mode=True):
-        """The frozen encoder's batch norms stay in inference mode."""
+        """A frozen encoder's batch norms stay in inference mode."""
         super().train(mode)
-        self.blocks.eval()
+        if "encoder" in self.config["branches"] and not self.config["train_encoder"]:
+            self.blocks.eval()
         return self
 
-    def forward(self, images, mags):
-        """z_phot (N)."""
+    def _encode(self, images):
         x = self.patch_embed(images)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
         for block in self.blocks:
             x = block(x)
-        x = self.vit_block(self.head(self.fc_norm(x[:, 1:].mean(dim=1))))
-        x = torch.cat([x, self.inception_model(images, mags)], dim=1)
-        return self.concat_block(x)[:, 0]
+        x = self.head(self.fc_norm(x[:, 1:].mean(dim=1)))
+        alone = self.config["branches"] == ["encoder"]
+        return self.vit_block(F.relu(x) if alone else x)
+
+    def forward(self, images, mags):
+        """(N, outputs); (N) where there is one output."""
+        branches = self.config["branches"]
+        parts = [self._encode(images)] if "encoder" in branches else []
+        if branches != ["encoder"]:
+            parts.append(self.inception_model(images, mags))
+        x = torch.cat(parts, dim=1)
+        if "encoder" in branches and len(branches) > 1:
+            x = self.concat_block(x)
+        return x[:, 0] if self.config["outputs"] == 1 else x
 
 
 def adamw(model, lr, weight_decay, betas):
@@ -261,18 +313,36 @@ def adamw(model, lr, weight_decay, betas):
     return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=1e-8)
 
 
-def check_parameter_counts():
-    """The published model's counts (class token and position table not included)."""
-    model = AstroMae({"image": 32, "patch": 8, "embed": 192, "depth": 12, "heads": 3,
-                      "pcm": True})
-    counted = [(p.numel(), p.requires_grad) for name, p in model.named_parameters()
-               if name not in ("cls_token", "pos_embed")]
-    total = sum(n for n, _ in counted)
-    trained = sum(n for n, t in counted if t)
-    assert total == 15899433, total
-    assert trained == 10398057, trained
+VARIANTS = {
+    "pcm": {"pcm": True}, "plain": {},
+    "pcm-vit": {"pcm": True, "branches": ["encoder"]},
+    "plain-vit": {"branches": ["encoder"]},
+    "pcm-vit-magnitude": {"pcm": True, "branches": ["encoder", "magnitudes"]},
+    "plain-vit-magnitude": {"branches": ["encoder", "magnitudes"]},
+    "pcm-vit-inception": {"pcm": True, "branches": ["encoder", "inception"]},
+    "plain-vit-inception": {"branches": ["encoder", "inception"]},
+    "inception": {"branches": ["inception"]},
+    "henghes": {"branches": ["inception", "magnitudes"]},
+    "scratch-pcm-vit": {"pcm": True, "branches": ["encoder"], "train_encoder": True},
+    "scratch-pcm-vit-magnitude": {"pcm": True, "branches": ["encoder", "magnitudes"],
+                                  "train_encoder": True},
+}
+
+
+def parameter_counts():
+    """name -> [all, trained] parameters of the networks of the paper, class token and
+    position table not included; those of the whole pcm network are published."""
+    counts = {}
+    for name, changes in VARIANTS.items():
+        model = AstroMae({"image": 32, "patch": 8, "embed": 192, "depth": 12, "heads": 3,
+                          "pcm": False, **changes})
+        counted = [(p.numel(), p.requires_grad) for n, p in model.named_parameters()
+                   if n not in ("cls_token", "pos_embed")]
+        counts[name] = [sum(n for n, _ in counted), sum(n for n, t in counted if t)]
+    assert counts["pcm"] == [15899433, 10398057], counts["pcm"]
+    return counts
 
 
 if __name__ == "__main__":
-    check_parameter_counts()
-    print("reference: 15,899,433 parameters, 10,398,057 of them trained")
+    for variant, (total, trained) in parameter_counts().items():
+        print(f"{variant:26} {total:12,d} parameters, {trained:12,d} of them trained")

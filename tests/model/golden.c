@@ -133,6 +133,36 @@ static uint32_t number(const json_t *object, const char *key)
     return (uint32_t)json_integer_value(value);
 }
 
+// "network": {"branches": [...], "train_encoder": ..., "head": {...}, ...}
+static zm_astromae_config redshift_config(const json_t *net, const zm_vit_config *vit)
+{
+    const json_t *head = json_object_get(net, "head");
+    zm_astromae_config c = {.vit = *vit,
+                            .train_encoder =
+                                json_is_true(json_object_get(net, "train_encoder"))};
+    size_t i;
+    const json_t *branch;
+    json_array_foreach(json_object_get(net, "branches"), i, branch)
+    {
+        for (uint32_t b = 1; b <= ZM_BRANCH_ALL; b <<= 1)
+            if (strcmp(json_string_value(branch), zm_branch_name(b)) == 0)
+                c.branches |= b;
+    }
+    cr_assert_eq(json_array_size(json_object_get(net, "branches")),
+                 (c.branches & 1) + (c.branches >> 1 & 1) + (c.branches >> 2 & 1));
+    if (!(c.branches & ZM_BRANCH_ENCODER))
+        c.vit = (zm_vit_config){
+            .image = vit->image, .patch = vit->image, .bands = vit->bands};
+    MUST(zm_head_kind_parse(json_string_value(json_object_get(head, "kind")),
+                            &c.head.kind));
+    if (c.head.kind == ZM_HEAD_POINT)
+        return c;
+    c.head.bins = number(head, "bins");
+    c.head.z_min = json_number_value(json_object_get(head, "z_min"));
+    c.head.z_max = json_number_value(json_object_get(head, "z_max"));
+    return c;
+}
+
 void zm_golden_open(const char *name, zm_golden *g)
 {
     *g = (zm_golden){.name = name, .json = zm_golden_json(name)};
@@ -161,7 +191,7 @@ void zm_golden_open(const char *name, zm_golden *g)
         g->noise =
             draw_data(g, "mask_noise", 2, (uint32_t[]){g->count, zm_vit_patches(&vit)});
     } else {
-        const zm_astromae_config redshift = zm_astromae_default(&vit);
+        const zm_astromae_config redshift = redshift_config(net, &vit);
         MUST(zm_model_create_astromae(&redshift, 0, &g->model));
     }
     g->images = draw_data(g, "images", 4, (uint32_t[]){g->count, ZM_BANDS, s, s});

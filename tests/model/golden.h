@@ -25,7 +25,7 @@ void zm_golden_close(zm_golden *golden);
 // One recorded pass over objects 0, 1, ...
 typedef struct zm_golden_pass {
     zm_tape *tape;
-    zm_tensor *loss, *pred, *hidden, *z_phot;
+    zm_tensor *loss, *pred, *hidden, *outputs; // outputs of a redshift model
 } zm_golden_pass;
 
 // Moves the model to the device, then runs the first rows objects once: inference, or

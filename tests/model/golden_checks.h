@@ -21,8 +21,13 @@ typedef struct zm_golden_limits {
 
 #define ZM_GOLDEN_SMALL                                                                  \
     "mae_tiny", "mae_small", "mae_small_pcm", "mae_small_normpix", "mae_64",             \
-        "mae_64_pcm", "astromae_small", "astromae_small_pcm", "astromae_64_pcm"
-#define ZM_GOLDEN_FULL "mae_full", "mae_full_pcm", "astromae_full", "astromae_full_pcm"
+        "mae_64_pcm", "astromae_small", "astromae_small_pcm", "astromae_64_pcm",         \
+        "astromae_small_pdf", "astromae_small_gauss", "vit_small_pcm",                   \
+        "vit_magnitude_small", "vit_inception_small_pcm", "inception_small",             \
+        "henghes_small", "scratch_vit_small_pcm", "scratch_vit_magnitude_small_pcm_pdf"
+#define ZM_GOLDEN_FULL                                                                   \
+    "mae_full", "mae_full_pcm", "astromae_full", "astromae_full_pcm",                    \
+        "astromae_full_pcm_pdf", "astromae_full_pcm_gauss"
 
 void zm_golden_check_outputs(zm_gpu *gpu, const char *name,
                              const zm_golden_limits *limit);

@@ -64,6 +64,48 @@ static void put_patch_numbers(zm_gpu *gpu, const zm_tape *tape, const zm_tensor 
     free(all);
 }
 
+// Inputs of the loss: redshifts or their bins, weights of one.
+typedef struct labels {
+    zm_tensor *z, *bin, *ones;
+} labels;
+
+static zm_tensor *record_loss(const zm_golden *g, zm_tape *tape, uint32_t rows,
+                              zm_tensor *outputs, labels *l)
+{
+    const zm_head_kind kind = zm_model_head(g->model)->kind;
+    const float mean = 1.0f / (float)rows;
+    const uint32_t dims[] = {rows};
+    l->ones = zm_tape_input(tape, zm_tape_real(tape), 1, dims);
+    if (kind == ZM_HEAD_PDF) {
+        l->bin = zm_tape_input(tape, ZM_U32, 1, dims);
+        return zm_cross_entropy(tape, outputs, l->bin, l->ones, mean, 1.0f, NULL);
+    }
+    l->z = zm_tape_input(tape, zm_tape_real(tape), 1, dims);
+    return kind == ZM_HEAD_GAUSS
+               ? zm_gauss_nll(tape, outputs, l->z, l->ones, mean, 1.0f, NULL)
+               : zm_squared_error(tape, outputs, l->z, l->ones, mean, 1.0f, NULL);
+}
+
+static void put_labels(const zm_golden *g, zm_gpu *gpu, const zm_tape *tape,
+                       uint32_t rows, const labels *l)
+{
+    float *one = zm_calloc(rows, sizeof *one);
+    uint32_t *bin = zm_calloc(rows, sizeof *bin);
+    cr_assert(one && bin);
+    for (uint32_t i = 0; i < rows; i++) {
+        one[i] = 1.0f;
+        if (l->bin)
+            bin[i] = zm_head_bin(zm_model_head(g->model), (double)g->z[i]);
+    }
+    put(gpu, tape, l->ones, one);
+    if (l->z)
+        put(gpu, tape, l->z, g->z);
+    else
+        MUST(zm_gpu_upload(gpu, zm_tape_slice(tape, l->bin), bin));
+    free(one);
+    free(bin);
+}
+
 void zm_golden_run(zm_golden *g, zm_gpu *gpu, uint32_t rows, bool training,
                    zm_golden_pass *out)
 {
@@ -78,7 +120,8 @@ void zm_golden_run(zm_golden *g, zm_gpu *gpu, uint32_t rows, bool training,
     const zm_dtype real = zm_tape_real(tape);
     zm_tensor *image = zm_tape_input(tape, real, 4, (uint32_t[]){rows, s, s, ZM_BANDS});
     zm_tensor *all = zm_tape_input(tape, ZM_U32, 2, (uint32_t[]){rows, patches});
-    zm_tensor *noise = NULL, *mags = NULL, *z = NULL, *ones = NULL;
+    zm_tensor *noise = NULL, *mags = NULL;
+    labels label = {0};
     if (g->noise) {
         noise = zm_tape_input(tape, real, 2, (uint32_t[]){rows, patches});
         const zm_mae_out mae =
@@ -88,13 +131,10 @@ void zm_golden_run(zm_golden *g, zm_gpu *gpu, uint32_t rows, bool training,
         out->hidden = mae.mask.hidden;
     } else {
         mags = zm_tape_input(tape, real, 2, (uint32_t[]){rows, ZM_BANDS});
-        z = zm_tape_input(tape, real, 2, (uint32_t[]){rows, 1});
-        ones = zm_tape_input(tape, real, 1, (uint32_t[]){rows});
-        out->z_phot = zm_astromae_forward(tape, ps, &g->model->astromae, image, mags, all,
-                                          training);
-        zm_tape_keep(tape, out->z_phot);
-        out->loss =
-            zm_squared_error(tape, out->z_phot, z, ones, 1.0f / (float)rows, 1.0f, NULL);
+        out->outputs = zm_astromae_forward(tape, ps, &g->model->astromae, image, mags,
+                                           all, training);
+        zm_tape_keep(tape, out->outputs);
+        out->loss = record_loss(g, tape, rows, out->outputs, &label);
     }
     zm_tape_backward(tape);
     cr_assert_eq(zm_tape_compile(tape), ZM_OK, "%s: %s", g->name, zm_error_detail());
@@ -103,13 +143,8 @@ void zm_golden_run(zm_golden *g, zm_gpu *gpu, uint32_t rows, bool training,
     if (noise) {
         put(gpu, tape, noise, g->noise);
     } else {
-        float *one = zm_calloc(rows, sizeof *one);
-        for (uint32_t i = 0; i < rows; i++)
-            one[i] = 1.0f;
         put(gpu, tape, mags, g->mags);
-        put(gpu, tape, z, g->z);
-        put(gpu, tape, ones, one);
-        free(one);
+        put_labels(g, gpu, tape, rows, &label);
     }
     MUST(zm_tape_replay(tape));
 }

@@ -55,6 +55,9 @@ static void vulkan_losses(zm_gpu *gpu)
     zm_golden_check_losses(gpu, "mae_tiny", 1e-4, 1e-3);
     zm_golden_check_losses(gpu, "mae_small_pcm", 1e-4, 1e-3);
     zm_golden_check_losses(gpu, "astromae_small_pcm", 1e-4, 1e-3);
+    zm_golden_check_losses(gpu, "astromae_small_pdf", 1e-4, 1e-3);
+    zm_golden_check_losses(gpu, "astromae_small_gauss", 1e-4, 1e-3);
+    zm_golden_check_losses(gpu, "scratch_vit_magnitude_small_pcm_pdf", 1e-4, 1e-3);
 }
 
 Test(golden_vulkan, outputs)

@@ -48,12 +48,79 @@ Test(parameters, encoder_blocks_have_the_published_counts)
     zm_model_destroy(&plain);
 }
 
+// All branches of astromae.h against PyTorch's count; tests/golden/reference.py says
+// which network is which.
+Test(parameters, every_variant_has_the_count_of_pytorch)
+{
+    enum { E = ZM_BRANCH_ENCODER, I = ZM_BRANCH_INCEPTION, M = ZM_BRANCH_MAGS };
+    static const struct {
+        const char *name;
+        bool pcm;
+        uint32_t branches;
+        bool train_encoder;
+    } cases[] = {{"pcm", true, E | I | M, false},
+                 {"plain", false, E | I | M, false},
+                 {"pcm-vit", true, E, false},
+                 {"plain-vit", false, E, false},
+                 {"pcm-vit-magnitude", true, E | M, false},
+                 {"plain-vit-magnitude", false, E | M, false},
+                 {"pcm-vit-inception", true, E | I, false},
+                 {"plain-vit-inception", false, E | I, false},
+                 {"inception", false, I, false},
+                 {"henghes", false, I | M, false},
+                 {"scratch-pcm-vit", true, E, true},
+                 {"scratch-pcm-vit-magnitude", true, E | M, true}};
+    json_t *want = zm_golden_json("parameters");
+    cr_expect_eq(json_object_size(want), ZM_COUNT_OF(cases));
+    for (size_t i = 0; i < ZM_COUNT_OF(cases); i++) {
+        const zm_mae_config mae = zm_mae_default(cases[i].pcm);
+        zm_astromae_config config = zm_astromae_default(&mae.vit);
+        zm_model *model = NULL;
+        config.branches = cases[i].branches;
+        config.train_encoder = cases[i].train_encoder;
+        if (!(config.branches & E))
+            config.vit = (zm_vit_config){.image = 32, .patch = 32, .bands = ZM_BANDS};
+        expect_ok(zm_model_create_astromae(&config, 1, &model));
+        const zm_params *ps = &model->params;
+        const uint64_t cls = count_of(ps, "cls_token");
+        const uint64_t apart = cls + count_of(ps, "pos_embed");
+        const json_t *counts = json_object_get(want, cases[i].name);
+        cr_expect_eq(zm_params_count(ps, false) - apart,
+                     json_integer_value(json_array_get(counts, 0)), "%s", cases[i].name);
+        cr_expect_eq(zm_params_count(ps, true) - (cases[i].train_encoder ? cls : 0),
+                     json_integer_value(json_array_get(counts, 1)), "%s", cases[i].name);
+        zm_model_destroy(&model);
+    }
+    json_decref(want);
+}
+
+// The counts of arXiv:2409.01825 section 3, block by block.
+Test(parameters, inception_blocks_have_the_published_counts)
+{
+    static const struct {
+        const char *prefix;
+        uint64_t count;
+    } blocks[] = {{"inception_model.vis_inception.2.", 11040},
+                  {"inception_model.vis_inception.3.", 13088},
+                  {"inception_model.vis_inception.5.", 4368},
+                  {"inception_model.vis_inception.6.", 3344},
+                  {"inception_model.vis_inception.8.", 1128}};
+    zm_model *model = create_astromae(true);
+    for (size_t i = 0; i < ZM_COUNT_OF(blocks); i++)
+        cr_expect_eq(count_of(&model->params, blocks[i].prefix), blocks[i].count, "%s",
+                     blocks[i].prefix);
+    zm_model_destroy(&model);
+}
+
 // A name that the state dict has and the model lacks fails in zm_golden_open, which also
 // compares every shape; here the other way round.
 Test(parameters, names_are_those_of_the_state_dict)
 {
-    static const char *const cases[] = {"mae_full", "mae_full_pcm", "mae_64_pcm",
-                                        "astromae_full", "astromae_full_pcm"};
+    static const char *const cases[] = {
+        "mae_full",        "mae_full_pcm",        "mae_64_pcm",
+        "astromae_full",   "astromae_full_pcm",   "astromae_full_pcm_pdf",
+        "vit_small_pcm",   "vit_magnitude_small", "vit_inception_small_pcm",
+        "inception_small", "henghes_small",       "scratch_vit_small_pcm"};
     for (size_t c = 0; c < ZM_COUNT_OF(cases); c++) {
         zm_golden g;
         zm_golden_open(cases[c], &g);
