@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/data/detect_frames.h"
+#include "core/data/frame_stream.h"
 #include "core/data/photometry.h"
 #include "core/data/prepare_match.h"
 #include "core/data/tally.h"
@@ -27,7 +28,7 @@ typedef struct job {
     zm_dataset_writer *writer;
     bool *cut; // (sources.count) rows that have an image
     uint64_t cutouts;
-    zm_tally bad_frames, missing_frames;
+    zm_tally bad_frames, missing_frames, outside;
 } job;
 
 // What the threads that cut one field share.
@@ -132,39 +133,6 @@ static zm_status cut_field(job *j, const zm_frame_field *field)
     return c.status == ZM_OK ? ZM_OK : ZM_FAIL(c.status, "%s", c.detail);
 }
 
-// A field being decoded beside the one being cut.
-typedef struct loading {
-    const zm_field_files *files;
-    const char *helper;
-    uint32_t threads;
-    zm_frame_field field;
-    pthread_t thread;
-    bool running;
-} loading;
-
-static void *load_field(void *user)
-{
-    loading *l = user;
-    zm_frame_field_load(l->files, l->helper, l->threads, &l->field);
-    return NULL;
-}
-
-static void start_loading(const job *j, const zm_field_files *files, loading *l)
-{
-    *l = (loading){.files = files, .helper = j->params->helper, .threads = j->threads};
-    if (files && j->threads > 1)
-        l->running = pthread_create(&l->thread, NULL, load_field, l) == 0;
-}
-
-static void finish_loading(loading *l)
-{
-    if (l->running)
-        pthread_join(l->thread, NULL);
-    else if (l->files)
-        load_field(l);
-    l->running = false;
-}
-
 // Names what is missing or wrong of a field. Memory that is out is nothing to go on with.
 static zm_status report_field(job *j, const zm_field_files *files,
                               const zm_frame_field *field)
@@ -189,56 +157,37 @@ static zm_status report_field(job *j, const zm_field_files *files,
     return ZM_OK;
 }
 
-static const zm_field_files *next_field(const job *j, uint64_t *at)
+static bool is_wanted(const void *matcher, const zm_field_id *id)
 {
-    while (*at < j->frames.count) {
-        const zm_field_files *files = &j->frames.fields[(*at)++];
-        if (zm_matcher_needs(j->matcher, &files->id))
-            return files;
-    }
-    return NULL;
-}
-
-static bool may_go_on(const job *j, uint64_t fields, uint64_t count)
-{
-    const zm_prepare_params *p = j->params;
-    return !p->progress || p->progress(p->user, fields, count, j->cutouts);
-}
-
-static zm_status cut_one(job *j, loading *now)
-{
-    zm_status st = report_field(j, now->files, &now->field);
-    if (st == ZM_OK)
-        st = cut_field(j, &now->field);
-    zm_frame_field_finish(&now->field);
-    return st;
+    return zm_matcher_needs(matcher, id);
 }
 
 static zm_status cut_fields(job *j)
 {
-    loading slots[2]; // in turn: one being cut, one being decoded
-    uint64_t at = 0, done = 0, count = 0;
+    const zm_prepare_params *p = j->params;
+    const zm_frame_field *field;
+    const zm_field_files *files;
+    zm_frame_stream stream;
+    uint64_t done = 0, count = 0;
     zm_status st = ZM_OK;
     for (uint64_t i = 0; i < j->frames.count; i++)
         count += zm_matcher_needs(j->matcher, &j->frames.fields[i].id);
-    start_loading(j, next_field(j, &at), &slots[0]);
-    while (st == ZM_OK && slots[done % 2].files) {
-        loading *now = &slots[done % 2], *next = &slots[(done + 1) % 2];
-        finish_loading(now);
-        start_loading(j, next_field(j, &at), next);
-        st = cut_one(j, now);
+    zm_frame_stream_init(&stream, &j->frames, p->helper, j->threads, is_wanted,
+                         j->matcher);
+    while (st == ZM_OK && (field = zm_frame_stream_next(&stream, &files))) {
+        st = report_field(j, files, field);
+        if (st == ZM_OK)
+            st = cut_field(j, field);
         done++;
-        if (st == ZM_OK && !may_go_on(j, done, count))
-            st = ZM_FAIL(ZM_ERR_INTERRUPTED, "%s was not written", j->params->out);
+        if (st == ZM_OK && p->progress && !p->progress(p->user, done, count, j->cutouts))
+            st = ZM_FAIL(ZM_ERR_INTERRUPTED, "%s was not written", p->out);
     }
-    if (slots[done % 2].running) // after a failure; this thread's error detail stays
-        pthread_join(slots[done % 2].thread, NULL);
-    zm_frame_field_finish(&slots[done % 2].field);
+    zm_frame_stream_finish(&stream);
     return st;
 }
 
 // Rows that no frame holds still have their place.
-static zm_status write_empty_rows(job *j, zm_tally *outside)
+static zm_status write_empty_rows(job *j)
 {
     const uint64_t pixels = (uint64_t)ZM_BANDS * j->params->size * j->params->size;
     float *image = zm_calloc(pixels, sizeof *image);
@@ -252,7 +201,7 @@ static zm_status write_empty_rows(job *j, zm_tally *outside)
         row->flags |= ZM_FLAG_NO_IMAGE;
         row->coverage = 0.0f;
         if (!(row->flags & ZM_FLAG_BAD_ROW))
-            zm_tally_add(outside, j->log,
+            zm_tally_add(&j->outside, j->log,
                          "%s: row %" PRIu64 ": RA %.6f Dec %.6f lies on no frame",
                          j->positions, i + 1, row->ra_deg, row->dec_deg);
         st = zm_dataset_writer_place(j->writer, i, row, image);
@@ -306,7 +255,6 @@ static zm_status read_inputs(job *j)
 static zm_status run(job *j)
 {
     const zm_prepare_params *p = j->params;
-    zm_tally outside = {.what = "rows on no frame"};
     ZM_TRY(read_inputs(j));
     ZM_TRY(zm_matcher_create(&j->sources, &j->frames, p->size, &j->matcher));
     ZM_TRY(zm_lanczos_create(&j->lanczos));
@@ -315,21 +263,26 @@ static zm_status run(job *j)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for its rows", j->positions);
     ZM_TRY(create_output(j));
     ZM_TRY(cut_fields(j));
-    zm_tally_finish(&j->bad_frames, j->log);
-    zm_tally_finish(&j->missing_frames, j->log);
-    ZM_TRY(write_empty_rows(j, &outside));
-    zm_tally_finish(&outside, j->log);
-    ZM_TRY(zm_dataset_writer_finish(&j->writer));
+    ZM_TRY(write_empty_rows(j));
+    return zm_dataset_writer_finish(&j->writer);
+}
+
+// What was named in warnings makes the end status; the output is complete for the rest.
+static zm_status summarise(const job *j)
+{
     const uint64_t files =
         j->frames.refused + j->bad_frames.count + j->missing_frames.count;
-    const uint64_t rows = j->sources.faults + outside.count;
+    const uint64_t rows = j->sources.faults + j->outside.count;
+    zm_tally_finish(&j->bad_frames, j->log);
+    zm_tally_finish(&j->missing_frames, j->log);
+    zm_tally_finish(&j->outside, j->log);
     if (files + rows == 0)
         return ZM_OK;
     return ZM_FAIL(ZM_ERR_FORMAT,
-                   "%s holds %" PRIu64 " cutouts of %" PRIu64 " rows; %" PRIu64
+                   "%s: %" PRIu64 " of %" PRIu64 " rows have an image; %" PRIu64
                    " faults in the %s, %" PRIu64 " in the frames were named",
-                   p->out, j->cutouts, j->sources.count, rows,
-                   p->detect ? "detection" : "catalogue", files);
+                   j->params->out, j->cutouts, j->sources.count, rows,
+                   j->params->detect ? "detection" : "catalogue", files);
 }
 
 zm_status zm_prepare(const zm_prepare_params *params, const zm_log *log)
@@ -342,8 +295,11 @@ zm_status zm_prepare(const zm_prepare_params *params, const zm_log *log)
              .threads = choose_threads(params->threads),
              .positions = params->detect ? params->frames : params->catalog,
              .bad_frames = {.what = "frames skipped"},
-             .missing_frames = {.what = "fields lack frames"}};
-    const zm_status st = run(&j);
+             .missing_frames = {.what = "fields lack frames"},
+             .outside = {.what = "rows on no frame"}};
+    zm_status st = run(&j);
+    if (st == ZM_OK)
+        st = summarise(&j);
     zm_dataset_writer_abort(&j.writer);
     zm_lanczos_destroy(&j.lanczos);
     zm_matcher_destroy(&j.matcher);
