@@ -67,6 +67,32 @@ double zm_warp_area(const zm_warp *warp)
     return fabs(area) / (side * side);
 }
 
+// Down the columns first: eight of them, a multiple of every vector width, of which the
+// last two are not used.
+static float weigh_wide(const float *line, size_t width, const float *wx, const float *wy)
+{
+    float column[8] = {0};
+    float sum = 0.0f;
+    for (int j = 0; j < TAPS; j++, line += width)
+        for (int k = 0; k < 8; k++)
+            column[k] += wy[j] * line[k];
+    for (int k = 0; k < TAPS; k++)
+        sum += wx[k] * column[k];
+    return sum;
+}
+
+static float weigh(const float *line, size_t width, const float *wx, const float *wy)
+{
+    float column[TAPS] = {0};
+    float sum = 0.0f;
+    for (int j = 0; j < TAPS; j++, line += width)
+        for (int k = 0; k < TAPS; k++)
+            column[k] += wy[j] * line[k];
+    for (int k = 0; k < TAPS; k++)
+        sum += wx[k] * column[k];
+    return sum;
+}
+
 static float interpolate(const zm_lanczos *l, const float *input, uint32_t width,
                          uint32_t height, double x, double y)
 {
@@ -77,30 +103,25 @@ static float interpolate(const zm_lanczos *l, const float *input, uint32_t width
     const float *wx = l->weight[(uint32_t)((x - ix) * PHASES + 0.5)];
     const float *wy = l->weight[(uint32_t)((y - iy) * PHASES + 0.5)];
     const float *line = input + (size_t)(iy - 2) * width + (ix - 2);
-    float sum = 0.0f;
-    for (int j = 0; j < TAPS; j++, line += width)
-        sum += wy[j] * (wx[0] * line[0] + wx[1] * line[1] + wx[2] * line[2] +
-                        wx[3] * line[3] + wx[4] * line[4] + wx[5] * line[5]);
+    const float sum =
+        ix + 5 < width ? weigh_wide(line, width, wx, wy) : weigh(line, width, wx, wy);
     return isfinite(sum) ? sum : NAN;
 }
 
-// Positions along one output row of a cell: a start and a step.
-typedef struct cell_row {
-    double x, y, dx, dy;
-} cell_row;
-
-static cell_row begin_cell(const zm_warp *warp, uint32_t row, uint32_t column)
+void zm_warp_cell(const zm_warp *warp, uint32_t row, uint32_t column, double *pixels)
 {
     const size_t stride = 2 * (size_t)warp->nodes;
     const double *top =
         warp->pixel + row / ZM_WARP_STEP * stride + 2 * (column / ZM_WARP_STEP);
     const double *bottom = top + stride;
     const double t = (double)(row % ZM_WARP_STEP) / ZM_WARP_STEP;
-    const double x = top[0] + t * (bottom[0] - top[0]);
-    const double y = top[1] + t * (bottom[1] - top[1]);
-    const double x_end = top[2] + t * (bottom[2] - top[2]);
-    const double y_end = top[3] + t * (bottom[3] - top[3]);
-    return (cell_row){x, y, (x_end - x) / ZM_WARP_STEP, (y_end - y) / ZM_WARP_STEP};
+    for (uint32_t k = 0; k < 2; k++) {
+        const double first = top[k] + t * (bottom[k] - top[k]);
+        const double last = top[2 + k] + t * (bottom[2 + k] - top[2 + k]);
+        const double step = (last - first) / ZM_WARP_STEP;
+        for (uint32_t i = 0; i < ZM_WARP_STEP; i++)
+            pixels[2 * i + k] = first + i * step;
+    }
 }
 
 uint32_t zm_lanczos_resample(const zm_lanczos *lanczos, const float *input,
@@ -110,11 +131,12 @@ uint32_t zm_lanczos_resample(const zm_lanczos *lanczos, const float *input,
     uint32_t covered = 0;
     for (uint32_t row = 0; row < warp->size; row++) {
         for (uint32_t first = 0; first < warp->size; first += ZM_WARP_STEP) {
-            const cell_row c = begin_cell(warp, row, first);
+            double at[2 * ZM_WARP_STEP];
+            zm_warp_cell(warp, row, first, at);
             const uint32_t n = ZM_MIN(warp->size - first, ZM_WARP_STEP);
             for (uint32_t i = 0; i < n; i++, out++) {
-                *out = scale * interpolate(lanczos, input, width, height, c.x + i * c.dx,
-                                           c.y + i * c.dy);
+                *out = scale * interpolate(lanczos, input, width, height, at[2 * i],
+                                           at[2 * i + 1]);
                 covered += isnan(*out) ? 0u : 1u;
             }
         }

@@ -17,6 +17,11 @@ typedef struct zm_warp {
 // Nodes a side that cover an output of that size.
 uint32_t zm_warp_nodes(uint32_t size);
 
+// Positions in the input of the output pixels (row, column) to (row, column + step - 1);
+// column is a multiple of the step.
+//   pixels   out, (step, 2) x and y
+void zm_warp_cell(const zm_warp *warp, uint32_t row, uint32_t column, double *pixels);
+
 // Input pixels that one output pixel covers (the determinant of the map over the whole
 // output); NaN where a corner is.
 double zm_warp_area(const zm_warp *warp);
