@@ -3,9 +3,10 @@
 #include "core/cli/cli.h"
 #include "core/cli/evaluate_plots.h"
 #include "core/cli/evaluate_report.h"
+#include "core/cli/evaluate_run.h"
 
 typedef struct evaluate_args {
-    const char *pred, *truth, *plots, *join, *point, *edges;
+    const char *pred, *truth, *run, *plots, *join, *point, *edges;
     uint32_t resamples, bins;
     bool json;
 } evaluate_args;
@@ -13,6 +14,10 @@ typedef struct evaluate_args {
 static zm_status evaluate(const evaluate_args *a, const zm_common *common)
 {
     const zm_log log = zm_cli_log(common);
+    if (a->run && !a->pred)
+        return zm_evaluate_run(a->run, a->plots, a->json);
+    if (!a->pred || a->run)
+        return ZM_FAIL(ZM_ERR_USAGE, "wanted either --pred FILE or --run DIR");
     zm_evaluation_args args = {.pred = a->pred,
                                .truth = a->truth,
                                .point = a->point,
@@ -35,8 +40,7 @@ static int run(int argc, const char *const *argv)
     evaluate_args a = {.resamples = 1000, .bins = 10, .join = "auto", .edges = "count"};
     const zm_option table[] = {
         {"pred", ZM_OPT_STRING(&a.pred), "FILE",
-         "predictions: CSV or FITS table with z_phot, or a qp file (FITS)",
-         .required = true},
+         "predictions: CSV or FITS table with z_phot, or a qp file (FITS)"},
         {"truth", ZM_OPT_STRING(&a.truth), "FILE",
          "true redshifts: CSV, FITS table or data set",
          .shown = "z_spec of the predictions"},
@@ -44,6 +48,8 @@ static int run(int argc, const char *const *argv)
          "pairs by object_id or by row; auto: by object_id where both files have it"},
         {"point", ZM_OPT_STRING(&a.point), "COLUMN", "column of --pred taken as z_phot",
          .shown = "z_phot, zphot, photo_z, zmean, zmode, zmedian"},
+        {"run", ZM_OPT_STRING(&a.run), "DIR",
+         "instead of --pred: the log of a training run, for its learning curve"},
         {"bootstrap", ZM_OPT_U32(&a.resamples, 2, 1e6), "N", "samples for the errors"},
         {"bins", ZM_OPT_U32(&a.bins, 1, ZM_METRICS_MAX_BINS), "N",
          "bins of z_spec, z_phot and r magnitude, at most"},
@@ -58,7 +64,10 @@ static int run(int argc, const char *const *argv)
         "Metrics and figures of predictions that hold z_spec",
         "zmae evaluate --pred z.csv --plots plots",
         "Against a spectroscopic catalogue, as JSON",
-        "zmae evaluate --pred z.csv --truth specobj.fits --json", NULL};
+        "zmae evaluate --pred z.csv --truth specobj.fits --json",
+        "Loss, validation and learning rate of a training run",
+        "zmae evaluate --run run2 --plots plots",
+        NULL};
     zm_options options = {.verb = argv[0],
                           .summary = "Measures photometric redshifts against true ones, "
                                      "with bootstrap errors.",

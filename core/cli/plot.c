@@ -127,6 +127,7 @@ static void draw_x_tick(zm_axes *a, double value, const char *text)
 
 static void draw_y_tick(zm_axes *a, double value, const char *text)
 {
+    a->tick_length = fmax(a->tick_length, text ? zm_text_length(text, TICK_SIZE) : 0);
     const zm_box *b = &a->spec.box;
     const double y = zm_axes_y(a, value), length = text ? TICK : SMALL_TICK;
     const zm_text style = {.size = TICK_SIZE, .rgb = zm_plot_ink, .anchor = 1};
@@ -195,7 +196,7 @@ static void draw_frame(zm_axes *a)
     zm_text style = {.size = LABEL_SIZE, .rgb = zm_plot_ink, .anchor = 0.5};
     zm_canvas_text(c, middle_x, b->bottom + 50, a->x_label, &style);
     style.upwards = true;
-    zm_canvas_text(c, b->left - 66, middle_y, a->y_label, &style);
+    zm_canvas_text(c, b->left - TICK - 22 - a->tick_length, middle_y, a->y_label, &style);
     const double numbers_y = b->top - (legend ? 34 : 10);
     zm_canvas_text(c, b->left, numbers_y, a->numbers,
                    &(zm_text){.size = 15, .rgb = 0x555555});

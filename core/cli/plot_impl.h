@@ -24,6 +24,7 @@ struct zm_axes {
     char x_label[ZM_PLOT_TEXT], y_label[ZM_PLOT_TEXT];
     zm_legend_entry legend[ZM_PLOT_MAX_LABELS];
     uint32_t labels;
+    double tick_length; // of the longest number on the y axis, in pixels
 };
 
 struct zm_plot {
