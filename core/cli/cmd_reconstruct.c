@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +17,7 @@ typedef struct job {
     const reconstruct_args *args;
     zm_session session;
     uint32_t count, patches, values; // values of one patch
-    float *errors, *pred, *target, *hidden;
+    float *errors, *pred, *hidden;
     bool picture;
 } job;
 
@@ -31,6 +30,9 @@ static zm_status load_model(job *j)
     if ((*model)->kind != ZM_MODEL_MAE)
         return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
                        a->model, zm_model_kind_name((*model)->kind));
+    if (j->picture && a->count > ZM_PAINT_MAX_OBJECTS)
+        return ZM_FAIL(ZM_ERR_USAGE, "--count %u: a picture holds at most %d objects",
+                       (unsigned)a->count, ZM_PAINT_MAX_OBJECTS);
     if (a->norm_pix)
         (*model)->mae.config.norm_pix = true;
     return ZM_OK;
@@ -46,9 +48,8 @@ static zm_status allocate(job *j)
     const uint64_t all = (uint64_t)j->count * j->patches;
     j->errors = zm_calloc(j->count, sizeof *j->errors);
     j->pred = zm_calloc(all, j->values * sizeof *j->pred);
-    j->target = zm_calloc(all, j->values * sizeof *j->target);
     j->hidden = zm_calloc(all, sizeof *j->hidden);
-    if (!j->errors || !j->pred || !j->target || !j->hidden)
+    if (!j->errors || !j->pred || !j->hidden)
         return ZM_FAIL(ZM_ERR_MEMORY, "no memory for %u reconstructions", j->count);
     return ZM_OK;
 }
@@ -60,8 +61,8 @@ static zm_status paint_all(job *j)
         const uint32_t n = ZM_MIN(batch, j->count - at);
         const size_t first = (size_t)at * j->patches;
         ZM_TRY(zm_session_predict(&j->session, at, n, j->errors + at, NULL));
-        ZM_TRY(zm_predictor_paint(j->session.predictor, j->pred + first * j->values,
-                                  j->target + first * j->values, j->hidden + first));
+        ZM_TRY(zm_predictor_paint(j->session.predictor, j->pred + first * j->values, NULL,
+                                  j->hidden + first));
     }
     return ZM_OK;
 }
@@ -101,13 +102,17 @@ static zm_status write_tensors(const job *j)
 static zm_status write_picture(const job *j)
 {
     const zm_vit_config *vit = zm_model_vit(j->session.model);
-    const zm_painting painting = {.count = j->count,
+    zm_reconstruction pixels;
+    ZM_TRY(zm_reconstruction_make(j->session.model, j->session.ds, j->count, j->pred,
+                                  &pixels));
+    const zm_painting painting = {.pixels = &pixels,
                                   .grid = vit->image / vit->patch,
-                                  .patch = vit->patch,
-                                  .target = j->target,
-                                  .pred = j->pred,
-                                  .hidden = j->hidden};
-    return zm_paint_png(j->args->out, &painting);
+                                  .hidden = j->hidden,
+                                  .errors = j->errors,
+                                  .rows = j->session.ds->rows};
+    const zm_status st = zm_paint_png(j->args->out, &painting);
+    zm_reconstruction_finish(&pixels);
+    return st;
 }
 
 static zm_status reconstruct(const reconstruct_args *args, const zm_common *common)
@@ -130,7 +135,6 @@ static zm_status reconstruct(const reconstruct_args *args, const zm_common *comm
         st = zm_session_skipped(&j.session, args->out);
     free(j.errors);
     free(j.pred);
-    free(j.target);
     free(j.hidden);
     zm_session_close(&j.session);
     return st;
@@ -148,7 +152,7 @@ static int run(int argc, const char *const *argv)
          "a picture for *.png, else tensors (safetensors): loss, pred, mask",
          .required = true},
         {"count", ZM_OPT_U32(&a.count, 0, UINT32_MAX), "N", "objects to paint",
-         .shown = "8 in a picture, else all"},
+         .shown = "8 in a picture (at most 256), else all"},
         {"batch", ZM_OPT_U32(&a.batch, 1, 1 << 16), "N", "cutouts at a time"},
         {"norm-pix", ZM_OPT_FLAG(&a.norm_pix), NULL,
          "targets normalised patch by patch, where the model does not say"},

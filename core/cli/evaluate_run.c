@@ -121,6 +121,7 @@ static zm_status draw(const char *folder, const zm_training_curve *c)
     if (st == ZM_OK) {
         widen(&x, c->step, c->steps);
         widen(&x, c->val_step, c->validations);
+        x.high *= 1.01; // room for the last mark
         draw_loss(plot, c, smooth, x);
         draw_rate(plot, c, x);
         st = zm_evaluate_write_plot(plot, folder, "learning.png");
