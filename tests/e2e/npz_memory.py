@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 
 import numpy as np
 from astropy.io import fits
@@ -165,6 +166,93 @@ def converts(zmae, folder):
         check(more < GROWTH_MB, f"{kind}: {more:.1f} MB more for four times the file")
 
 
+def zeros_crc(crc, count):
+    block = bytes(1 << 26)
+    for first in range(0, count, len(block)):
+        crc = zlib.crc32(block[:min(len(block), count - first)], crc)
+    return crc
+
+
+def make_sparse(path, count, last):
+    """A stored archive beyond 4 GiB that is a hole up to its last rows: zip64 by hand."""
+    labels = make_labels(count)
+    labels["primtarget"][:-len(last)] = 0
+    labels["primtarget"][-len(last):] = 64
+    labels["z"], labels["dered_petro_r"] = 0.1, 17
+    table = io.BytesIO()
+    np.save(table, labels)
+    head = header("<f4", (count, 64, 64, 5))
+    hole = (count - len(last)) * 81920
+    crc = zlib.crc32(last.tobytes(), zeros_crc(zlib.crc32(head), hole))
+    size = len(head) + hole + last.nbytes
+    with zipfile.ZipFile(path, "w") as archive:  # labels first: the cube follows by hand
+        archive.writestr("labels.npy", table.getvalue())
+        start = archive.start_dir
+        directory = archive.filelist[0]
+    with open(path, "r+b") as f:
+        f.seek(start)
+        both = struct.pack("<HHHHHIII", 45, 0, 0, 0, 33, crc, 2 ** 32 - 1, 2 ** 32 - 1)
+        f.write(b"PK\3\4" + both + struct.pack("<HH", 8, 20) + b"cube.npy" +
+                struct.pack("<HHQQ", 1, 16, size, size) + head)
+        f.seek(hole, 1)
+        f.write(last.tobytes())
+        central = f.tell()
+        f.write(b"PK\1\2" + struct.pack("<HHHHHHIIIHHHHHII", 45, 20, 0, 0, 0, 33, directory.CRC,
+                                        directory.compress_size, directory.file_size, 10, 0, 0,
+                                        0, 0, 0, 0) + b"labels.npy")
+        f.write(b"PK\1\2" + struct.pack("<H", 45) + both +
+                struct.pack("<HHHHHII", 8, 20, 0, 0, 0, 0, start) + b"cube.npy" +
+                struct.pack("<HHQQ", 1, 16, size, size))
+        end = f.tell()
+        f.write(b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 2, 2, end - central,
+                                        central))
+        f.write(b"PK\6\7" + struct.pack("<IQI", 0, end, 1))
+        f.write(b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 2, 2, end - central, 2 ** 32 - 1, 0))
+    return labels
+
+
+def beyond_four_gib(zmae, folder):
+    path, out = f"{folder}/large.npz", f"{folder}/out.fits"
+    last = images(5, 3)
+    labels = make_sparse(path, 54000, last)
+    if os.stat(path).st_blocks * 512 > 1 << 28:
+        print("skip  4.4 GB: this file system has no sparse files")
+    else:
+        status, peak, message = run(zmae, "info", "--json", path)
+        check(status == 0 and peak < LIMIT_MB, f"info, 4.4 GB: {peak:.1f} MB {message}")
+        status, peak, message = run(zmae, "prepare", "--cube", path, "--mgs", "--out", out,
+                                    "--quiet")
+        check(status == 0 and peak < LIMIT_MB, f"4.4 GB: {peak:.1f} MB {message}")
+        found, _ = read_fits(out)
+        check(np.array_equal(found["images"], last.transpose(0, 3, 1, 2)) and
+              np.array_equal(found["object_id"], labels["specObjID"][-3:]),
+              "rows beyond 4 GiB are read exactly")
+        del found
+        os.remove(out)
+    os.remove(path)
+
+
+def predicts(zmae, folder):
+    """A stored archive gives the redshifts that its conversion gives."""
+    small = ["--image", "16", "--patch", "8", "--width", "32", "--depth", "2", "--heads", "2",
+             "--decoder-width", "32", "--decoder-depth", "1", "--decoder-heads", "2"]
+    path, data, model = (f"{folder}/{n}" for n in ("d.npz", "d.fits", "pre"))
+    make_npz(path, 40, False)
+    os.environ["ZMAE_DEVICE"] = "cpu"
+    steps = [["prepare", "--cube", path, "--out", data],
+             ["pretrain", "--data", path, "--out", model, "--steps", "2", "--batch", "8", *small],
+             ["finetune", "--data", path, "--init", f"{model}/model.safetensors", "--out",
+              f"{folder}/fine", "--steps", "2", "--batch", "8"]]
+    steps += [["predict", "--model", f"{folder}/fine/model.safetensors", "--data", file, "--out",
+               f"{file}.csv"] for file in (path, data)]
+    for step in steps:
+        status, _, message = run(zmae, *step, "--quiet")
+        check(status == 0, f"{step[0]} with npz data: {message or 'ok'}")
+    tables = [open(f"{file}.csv").read() for file in (path, data)]
+    check(tables[0].count("\n") == 41 and tables[0] == tables[1],
+          "predictions of the archive and of its conversion are the same")
+
+
 def pack(entries):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
@@ -190,6 +278,15 @@ def hostile_archives():
     yield "good", whole, None
     yield "truncated", whole[:len(whole) // 2], "zip"
     yield "last byte missing", whole[:-1], "zip"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cube.npy", header("<f4", (2, 64, 64, 5)) + images(0, 2).tobytes())
+    packed = bytearray(packed.getvalue())
+    packed[len(packed) // 2] ^= 255
+    yield "damaged deflate stream", bytes(packed), "cube.npy"
+    flipped = bytearray(whole)
+    flipped[flipped.find(labels.getvalue()) + labels.getbuffer().nbytes - 1] ^= 1
+    yield "flipped bit in stored labels", bytes(flipped), "checksum"
     yield "three bands", pack({"cube.npy": header("<f4", (2, 64, 64, 3)) + bytes(98304)}), "N, H, W, 5"
     yield "two axes", pack({"cube.npy": header("<f4", (2, 5)) + bytes(40)}), "N, H, W, 5"
     yield "no cutout", pack({"cube.npy": header("<f4", (0, 64, 64, 5))}), "N, H, W, 5"
@@ -240,7 +337,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         converts(zmae, folder)
+        beyond_four_gib(zmae, folder)
         refuses(zmae, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        predicts(zmae, folder)
     print("failures:", failures)
     sys.exit(failures > 0)
 
