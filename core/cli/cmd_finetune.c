@@ -11,6 +11,7 @@ static int run(int argc, const char *const *argv)
                                     .weight_decay = 0.005,
                                     .augment = "flip,rot90",
                                     .shuffle = "epoch",
+                                    .calibrate = "none",
                                     .checkpoint_every = 500,
                                     .log_every = 1},
                           .encoder = zm_encoder_args_default(),
@@ -34,6 +35,8 @@ static int run(int argc, const char *const *argv)
         {"bins", ZM_OPT_U32(&a.bins, 2, ZM_HEAD_MAX_BINS), "N",
          "redshift bins of --head pdf, grid of gauss"},
         {"z-range", ZM_OPT_STRING(&a.z_range), "LO,HI", "range of the bins"},
+        {"calibrate", ZM_OPT_CHOICE(&a.train.calibrate, "none|temperature|quantile"),
+         "NAME", "calibrate the distributions on the validation part (see calibrate)"},
         ZM_ENCODER_OPTIONS(a.encoder),
         {0},
     };

@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 
 #include "core/cli/progress.h"
+#include "core/cli/validation.h"
 #include "core/io/bytes.h"
 #include "core/io/path.h"
+#include "core/train/calibrate.h"
 #include "core/train/checkpoint.h"
-#include "core/train/predictor.h"
 #include "core/train/train_log.h"
 
 typedef struct run {
@@ -24,7 +25,8 @@ typedef struct run {
     zm_gpu *gpu;
     zm_train_config config;
     zm_trainer *trainer;
-    zm_predictor *validator;
+    zm_validation validation; // predictor NULL: there is no validation part
+    zm_calibration_kind calibrate;
     zm_train_log files;
     zm_progress progress;
     char *config_text;
@@ -108,14 +110,19 @@ static void describe_training(run *r)
         "batch", (json_int_t)r->config.batch, "metrics", metrics);
 }
 
+// With the calibration that the last validation of these weights teaches.
 static zm_status save_model(run *r, const char *name)
 {
+    if (r->calibrate != ZM_CALIBRATION_NONE)
+        ZM_TRY(zm_validation_calibrate(&r->validation, r->calibrate,
+                                       &r->model->calibration));
     char *path = zm_path_join(r->args->out, name);
     if (!path)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory", r->args->out);
     describe_training(r);
     const zm_status st = zm_model_save(r->model, path);
     free(path);
+    r->model->calibration = (zm_calibration){.kind = ZM_CALIBRATION_NONE};
     return st;
 }
 
@@ -239,40 +246,6 @@ static zm_status save_checkpoint(run *r)
     return zm_checkpoint_save(r->args->out, r->trainer, r->model, &state);
 }
 
-// Loss of one validation object from what the predictor gives for it.
-static double object_loss(const run *r, const float *values, uint32_t row)
-{
-    const zm_head *head = zm_model_head(r->model);
-    return head ? zm_head_loss(head, values, (double)r->ds->rows[row].z)
-                : (double)values[0];
-}
-
-// Mean loss over the validation part; waits.
-static zm_status validate(run *r, double *loss)
-{
-    const uint32_t batch = zm_predictor_batch(r->validator);
-    const zm_head *head = zm_model_head(r->model);
-    const uint32_t outputs = head ? zm_head_outputs(head) : 1;
-    float *values = zm_calloc((uint64_t)batch * outputs, sizeof *values);
-    if (!values)
-        return ZM_FAIL(ZM_ERR_MEMORY, "no memory to validate");
-    double sum = 0.0;
-    zm_status st = ZM_OK;
-    for (uint32_t at = 0; at < r->order.val_count && st == ZM_OK; at += batch) {
-        const uint32_t n = ZM_MIN(batch, r->order.val_count - at);
-        st = zm_predictor_submit(r->validator, r->order.val + at, n);
-        if (st == ZM_OK)
-            st = zm_gpu_wait(r->gpu);
-        if (st == ZM_OK)
-            st = zm_predictor_result(r->validator, values, NULL);
-        for (uint32_t i = 0; i < n && st == ZM_OK; i++)
-            sum += object_loss(r, values + (size_t)i * outputs, r->order.val[at + i]);
-    }
-    free(values);
-    *loss = sum / r->order.val_count;
-    return st;
-}
-
 static void warn_log(const run *r)
 {
     zm_log_write(&r->log, ZM_LOG_WARN,
@@ -284,7 +257,7 @@ static void warn_log(const run *r)
 static zm_status validate_and_keep_best(run *r)
 {
     double loss = INFINITY;
-    ZM_TRY(validate(r, &loss));
+    ZM_TRY(zm_validation_loss(&r->validation, &loss));
     const bool best = loss < r->best_loss;
     if (!zm_train_log_validation(&r->files, zm_trainer_steps(r->trainer) - 1, loss, best))
         warn_log(r);
@@ -330,7 +303,8 @@ static zm_status after_step(run *r)
 {
     const uint64_t done = zm_trainer_steps(r->trainer), last = r->config.schedule.steps;
     const uint64_t every = r->args->checkpoint_every;
-    const bool val_due = r->validator && (done % r->val_every == 0 || done == last);
+    const bool val_due =
+        r->validation.predictor && (done % r->val_every == 0 || done == last);
     const bool save_due = done == last || (every && done % every == 0);
     if (!val_due && !save_due)
         return ZM_OK;
@@ -367,11 +341,9 @@ static zm_status prepare(run *r, const zm_checkpoint *c)
         r->config.micro_batch = c->state.micro_batch;
     ZM_TRY(zm_trainer_create(r->gpu, r->model, r->ds, &r->order, &r->config, &r->log,
                              &r->trainer));
-    if (r->order.val_count > 0) {
-        const uint32_t batch = ZM_MIN(r->config.batch, r->order.val_count);
-        ZM_TRY(zm_predictor_create(r->gpu, r->model, r->ds, batch, r->config.seed,
-                                   &r->validator));
-    }
+    if (r->order.val_count > 0)
+        ZM_TRY(zm_validation_init(&r->validation, r->gpu, r->model, r->ds, &r->order,
+                                  r->config.batch, r->config.seed));
     r->val_every =
         r->args->val_every ? r->args->val_every : r->config.schedule.steps_per_epoch;
     if (c->path)
@@ -436,13 +408,37 @@ static zm_status train(run *r)
     ZM_TRY(loop(r));
     zm_progress_finish(&r->progress);
     ZM_TRY(zm_params_download(&r->model->params, r->model->host));
+    double loss;
+    if (r->calibrate != ZM_CALIBRATION_NONE) // a resumed run may have no step left
+        ZM_TRY(zm_validation_loss(&r->validation, &loss));
     return save_model(r, "model.safetensors");
+}
+
+// What --calibrate needs is asked for before hours go by.
+static zm_status check_calibrate(run *r)
+{
+    if (!r->args->calibrate)
+        return ZM_OK;
+    ZM_TRY(zm_calibration_parse(r->args->calibrate, &r->calibrate));
+    if (r->calibrate == ZM_CALIBRATION_NONE)
+        return ZM_OK;
+    if (zm_model_head(r->model)->kind == ZM_HEAD_POINT)
+        return ZM_FAIL(ZM_ERR_USAGE,
+                       "--calibrate: only a distribution can be calibrated: "
+                       "use --head pdf or gauss");
+    if (r->order.val_count < ZM_CALIBRATE_MIN_OBJECTS)
+        return ZM_FAIL(ZM_ERR_USAGE,
+                       "--calibrate: expected at least %d objects to learn it from, "
+                       "found %u: use a larger --val",
+                       ZM_CALIBRATE_MIN_OBJECTS, r->order.val_count);
+    return ZM_OK;
 }
 
 static zm_status run_on(run *r, bool labelled)
 {
     const zm_train_args *args = r->args;
     const zm_common *common = &r->options->common;
+    ZM_TRY(check_calibrate(r));
     ZM_TRY(configure(args, common, &r->order, labelled, &r->config));
     r->model->simulated = r->model->simulated || r->ds->simulated;
     ZM_TRY(train(r));
@@ -468,7 +464,7 @@ zm_status zm_train_verb(const zm_train_args *args, const zm_options *options,
     if (st == ZM_OK)
         st = run_on(&r, labelled);
     zm_train_log_close(&r.files);
-    zm_predictor_destroy(&r.validator);
+    zm_validation_finish(&r.validation);
     zm_trainer_destroy(&r.trainer);
     if (r.model)
         zm_params_finish_device(&r.model->params);

@@ -11,6 +11,7 @@
 
 typedef struct zm_train_args {
     const char *data, *out, *init, *resume, *schedule, *shuffle, *augment;
+    const char *calibrate; // kind of calibration, or NULL
     uint64_t steps, epochs, warmup, warmup_epochs, checkpoint_every, val_every, log_every;
     uint32_t batch, micro_batch;
     double lr, weight_decay, clip, val;

@@ -232,6 +232,35 @@ def calibrated(report, zmae, join):
                      "calibrate: the header of predictions says so")
 
 
+def calibrated_in_training(report, zmae, join):
+    """finetune --calibrate: each file's calibration is that of its own weights."""
+    words = [zmae, "finetune", "--data", join("held.safetensors"), "--init",
+             join("pdf/model.safetensors"), "--steps", "12", "--val-every", "4", "--batch",
+             "16", "--val", "0.7", "--calibrate", "temperature", "--lr", "1e-2",
+             "--quiet", "--out"]
+    subprocess.run([*words, join("tuned")], check=True)
+    records = {}
+    for name in ("best", "model"):
+        _, meta = st.read(join(f"tuned/{name}.safetensors"))
+        records[name] = json.loads(meta["zmae"])["calibration"]
+    count = records["model"]["objects"]
+    report.claim(records["best"]["objects"] == count and 100 <= count <= 110,
+                 "finetune --calibrate: learnt on the validation part", records)
+    report.claim(records["best"]["temperature"] != records["model"]["temperature"],
+                 "finetune --calibrate: best and last have their own")
+    with open(join("tuned/model.safetensors"), "rb") as f:
+        before = f.read()
+    os.remove(join("tuned/model.safetensors"))
+    subprocess.run([*words, join("tuned"), "--resume", "auto"], check=True)
+    with open(join("tuned/model.safetensors"), "rb") as f:
+        report.claim(f.read() == before, "finetune --calibrate: the same after a resume")
+    for extra, reason in ((["--val", "0"], "--val"), (["--head", "regression"], "--head")):
+        result = subprocess.run([*words, join("no"), *extra], capture_output=True, text=True)
+        report.claim(result.returncode == 2 and reason in result.stderr
+                     and not os.path.exists(join("no")),
+                     f"finetune --calibrate {' '.join(extra)}: refused with the reason")
+
+
 def refusals(report, zmae, join):
     result = subprocess.run([zmae, "predict", "--model", join("regression/model.safetensors"),
                              "--data", join("data.safetensors"), "--out", join("r.fits"),
@@ -292,6 +321,7 @@ def main():
         csv_rows(report, zmae, join, tables[0])
         pools(report, zmae, join, tables)
         calibrated(report, zmae, join)
+        calibrated_in_training(report, zmae, join)
         refusals(report, zmae, join)
         directory_rows(report, zmae, join)
     print(f"{report.failures} failed")
