@@ -156,7 +156,7 @@ static zm_status is_model(const char *path, bool *model)
 
 static zm_status convert(const convert_args *a, const zm_options *options)
 {
-    static const char *const of_models[] = {"names", "dtype", "heads", "dec-heads",
+    static const char *const of_models[] = {"names", "dtype", "heads", "decoder-heads",
                                             "image"};
     bool model = false;
     ZM_TRY(is_model(a->in, &model));
@@ -181,7 +181,7 @@ static int run(int argc, const char *const *argv)
         {"heads", ZM_OPT_U32(&a.heads, 0, 256), "N",
          "attention heads, where the model does not record them",
          .shown = "the model's, else width / 64"},
-        {"dec-heads", ZM_OPT_U32(&a.dec_heads, 0, 256), "N",
+        {"decoder-heads", ZM_OPT_U32(&a.dec_heads, 0, 256), "N",
          "attention heads of the decoder", .shown = "--heads"},
         {"image", ZM_OPT_U32(&a.image, 0, 8192), "PIXELS",
          "make the model one for cutouts of this side: its positions are interpolated",

@@ -26,18 +26,16 @@ static zm_status read_head(const char *path, uint8_t head[HEAD], size_t *size)
     return ZM_OK;
 }
 
-// npz is a zip archive as well; PyTorch's has a pickle. One that is damaged may be
-// either.
-static bool has_pickle(const char *path)
+// npz is a zip archive as well; PyTorch's has a pickle.
+static zm_status has_pickle(const char *path, bool *found)
 {
     zm_zip *zip = NULL;
-    bool found = false;
-    if (zm_zip_open(path, &zip) != ZM_OK)
-        return false;
-    for (uint64_t i = 0; i < zm_zip_count(zip) && !found; i++)
-        found = zm_has_suffix(zm_zip_at(zip, i)->name, "data.pkl");
+    ZM_TRY(zm_zip_open(path, &zip));
+    *found = false;
+    for (uint64_t i = 0; i < zm_zip_count(zip) && !*found; i++)
+        *found = zm_has_suffix(zm_zip_at(zip, i)->name, "data.pkl");
     zm_zip_close(&zip);
-    return found;
+    return ZM_OK;
 }
 
 zm_status zm_state_dict_is(const char *path, bool *out)
@@ -46,9 +44,8 @@ zm_status zm_state_dict_is(const char *path, bool *out)
     size_t size = 0;
     ZM_TRY(read_head(path, head, &size));
     if (zm_zip_is_zip(head, size))
-        *out = has_pickle(path);
-    else
-        *out = zm_torch_file_is(head, size) || (size > 8 && head[8] == '{');
+        return has_pickle(path, out);
+    *out = zm_torch_file_is(head, size) || (size > 8 && head[8] == '{');
     return ZM_OK;
 }
 

@@ -8,7 +8,7 @@
 typedef struct zm_state_dict zm_state_dict;
 
 // Whether a file's first bytes, and of a zip archive its entries, are those of one of the
-// formats. False for folders; ZM_ERR_IO where it cannot be read.
+// formats. False for folders. Errors: ZM_ERR_IO; those of zm_zip_open.
 zm_status zm_state_dict_is(const char *path, bool *out);
 
 // Errors: those of zm_safetensors_open and zm_torch_file_open.
