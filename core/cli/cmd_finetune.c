@@ -1,4 +1,5 @@
 #include "core/cli/finetune_model.h"
+#include "core/cli/presets.h"
 
 static int run(int argc, const char *const *argv)
 {
@@ -43,13 +44,21 @@ static int run(int argc, const char *const *argv)
     static const char *const examples[] = {
         "Train redshifts on a pre-trained encoder",
         "zmae finetune --data sky.safetensors --init run1/model.safetensors --out run2",
+        "A histogram of 180 redshift bins for each object",
+        "zmae finetune --head pdf --data sky.safetensors --init run1/model.safetensors "
+        "--out run3",
+        "The recipe of the paper",
+        "zmae finetune --preset astromae-exp2 --data train.fits "
+        "--init encoder/model.safetensors --out redshift",
         "Go on with a run that was stopped",
-        "zmae finetune --config run2/config.json --resume auto", NULL};
+        "zmae finetune --config run2/config.json --resume auto",
+        NULL};
     zm_options options = {.verb = argv[0],
                           .summary =
                               "Trains the AstroMAE redshift model on labelled cutouts; "
                               "the encoder of --init stays frozen.",
                           .table = table,
+                          .presets = zm_presets_finetune,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

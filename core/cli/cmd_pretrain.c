@@ -1,4 +1,5 @@
 #include "core/cli/encoder_options.h"
+#include "core/cli/presets.h"
 #include "core/cli/train_run.h"
 
 typedef struct pretrain_args {
@@ -86,6 +87,8 @@ static int run(int argc, const char *const *argv)
         "zmae pretrain --data sky.safetensors --out run1",
         "A small model, 10 % of the objects kept apart",
         "zmae pretrain --data sky.safetensors --out run1 --width 96 --depth 6 --val 0.1",
+        "The recipe of the paper",
+        "zmae pretrain --preset astromae --data sdss.npz --out encoder",
         "Go on with a run that was stopped",
         "zmae pretrain --config run1/config.json --resume auto",
         NULL};
@@ -94,6 +97,7 @@ static int run(int argc, const char *const *argv)
                               "Trains a masked autoencoder on cutouts; no labels are "
                               "needed.",
                           .table = table,
+                          .presets = zm_presets_pretrain,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

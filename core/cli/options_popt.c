@@ -96,10 +96,13 @@ zm_status zm_options_make_popt(zm_options *options, int argc, const char *const 
 static void print_help(const zm_options *options)
 {
     poptPrintHelp(options->state->context, stdout, 0);
-    if (options->presets && options->presets[0].name)
+    int width = 0;
+    for (const zm_preset *p = options->presets; p && p->name; p++)
+        width = ZM_MAX(width, (int)strlen(p->name));
+    if (width > 0)
         printf("\nPresets:\n");
     for (const zm_preset *p = options->presets; p && p->name; p++)
-        printf("  %-26s %s\n", p->name, p->summary);
+        printf("  %-*s  %s\n", width, p->name, p->summary);
 }
 
 static zm_status keep_text(struct zm_options_state *s, int value)

@@ -60,20 +60,21 @@ uint32_t zm_head_bin(const zm_head *head, double z)
     return (uint32_t)fmin(fmax(bin, 0.0), (double)head->bins - 1.0);
 }
 
-static double log_sum_exp(const float *x, uint32_t n)
+// log(sum exp(x)) - x[own]; the difference of logits is taken first: nothing cancels.
+static double cross_entropy(const float *x, uint32_t n, uint32_t own)
 {
     double top = -INFINITY, sum = 0.0;
     for (uint32_t i = 0; i < n; i++)
         top = fmax(top, (double)x[i]);
     for (uint32_t i = 0; i < n; i++)
         sum += exp((double)x[i] - top);
-    return top + log(sum);
+    return log(sum) + (top - (double)x[own]);
 }
 
 double zm_head_loss(const zm_head *head, const float *out, double z)
 {
     if (head->kind == ZM_HEAD_PDF)
-        return log_sum_exp(out, head->bins) - (double)out[zm_head_bin(head, z)];
+        return cross_entropy(out, head->bins, zm_head_bin(head, z));
     const double d = (double)out[0] - z;
     if (head->kind == ZM_HEAD_POINT)
         return d * d;
