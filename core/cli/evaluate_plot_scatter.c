@@ -27,6 +27,16 @@ static void headline(const zm_metrics *m, char out[ZM_PLOT_TEXT])
 
 // ---- the bins of a density figure as CSV: those that hold objects
 
+static double x_edge(const zm_density *d, double column)
+{
+    return d->x_min + (d->x_max - d->x_min) * column / d->columns;
+}
+
+static double y_edge(const zm_density *d, double row)
+{
+    return d->y_min + (d->y_max - d->y_min) * row / d->rows;
+}
+
 static zm_status write_density(const char *folder, const char *name, const zm_density *d)
 {
     const uint64_t all = (uint64_t)d->rows * d->columns;
@@ -37,9 +47,9 @@ static zm_status write_density(const char *folder, const char *name, const zm_de
     for (uint64_t i = 0; i < all; i++) {
         if (d->counts[i] == 0)
             continue;
-        const double x = d->x_min + (double)(i % d->columns) * d->x_step;
-        const double y = d->y_min + (double)(i / d->columns) * d->y_step;
-        const double row[5] = {x, x + d->x_step, y, y + d->y_step, d->counts[i]};
+        const double column = (double)(i % d->columns), line = (double)(i / d->columns);
+        const double row[5] = {x_edge(d, column), x_edge(d, column + 1), y_edge(d, line),
+                               y_edge(d, line + 1), d->counts[i]};
         for (uint64_t c = 0; c < 5; c++)
             values[c * all + n] = row[c];
         n++;

@@ -69,8 +69,8 @@ void zm_axes_points(zm_axes *axes, const double *x, const double *y, uint64_t co
 enum { ZM_PLOT_SCATTER = 3000 };
 typedef struct zm_density {
     uint32_t columns, rows;
-    uint32_t *counts; // (rows, columns), lowest row first
-    double x_min, y_min, x_step, y_step;
+    uint32_t *counts;                  // (rows, columns), lowest row first
+    double x_min, x_max, y_min, y_max; // of the axes; bins are equal parts
     uint64_t outside;
 } zm_density;
 //   x, y  (count)

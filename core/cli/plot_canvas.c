@@ -47,9 +47,11 @@ typedef struct span {
 static bool touched(const zm_canvas *c, double left, double top, double right,
                     double bottom, span *out)
 {
+    if (isnan(left) || isnan(top) || isnan(right) || isnan(bottom))
+        return false;
     const double x0 = fmax(left, c->clip.left), x1 = fmin(right, c->clip.right);
     const double y0 = fmax(top, c->clip.top), y1 = fmin(bottom, c->clip.bottom);
-    if (!(x0 < x1 && y0 < y1)) // also where a position is NaN
+    if (!(x0 < x1 && y0 < y1))
         return false;
     *out = (span){(int64_t)floor(x0), (int64_t)floor(y0), (int64_t)ceil(x1),
                   (int64_t)ceil(y1)};

@@ -78,7 +78,8 @@ static uint32_t bins_for(uint64_t count)
 // Index of the bin of a point, or -1 where it lies outside the axes.
 static int64_t bin_of(const zm_density *d, double x, double y)
 {
-    const double column = (x - d->x_min) / d->x_step, row = (y - d->y_min) / d->y_step;
+    const double column = (x - d->x_min) / (d->x_max - d->x_min) * d->columns;
+    const double row = (y - d->y_min) / (d->y_max - d->y_min) * d->rows;
     if (!(column >= 0 && column <= d->columns && row >= 0 && row <= d->rows))
         return -1;
     return (int64_t)fmin(row, d->rows - 1) * d->columns +
@@ -90,31 +91,37 @@ static bool count_bins(const zm_axes *a, const double *x, const double *y, uint6
 {
     const zm_axes_spec *s = &a->spec;
     const uint32_t n = bins_for(count);
-    *d = (zm_density){.columns = n, .rows = n, .x_min = s->x_min, .y_min = s->y_min};
-    d->x_step = (s->x_max - s->x_min) / n;
-    d->y_step = (s->y_max - s->y_min) / n;
+    *d = (zm_density){.columns = n,
+                      .rows = n,
+                      .x_min = s->x_min,
+                      .x_max = s->x_max,
+                      .y_min = s->y_min,
+                      .y_max = s->y_max};
     d->counts = zm_calloc((uint64_t)n * n, sizeof *d->counts);
     if (!d->counts)
         return false;
     for (uint64_t i = 0; i < count; i++) {
         const int64_t bin = bin_of(d, x[i], y[i]);
-        if (bin >= 0)
-            *most = ZM_MAX(*most, ++d->counts[bin]);
+        if (bin < 0)
+            continue;
+        d->counts[bin]++;
+        *most = ZM_MAX(*most, d->counts[bin]);
     }
     return true;
 }
 
 static void draw_bins(zm_axes *a, const zm_density *d, uint32_t most)
 {
+    const zm_box *b = &a->spec.box;
+    const double width = (b->right - b->left) / d->columns;
+    const double height = (b->bottom - b->top) / d->rows;
     for (uint32_t row = 0; row < d->rows; row++)
         for (uint32_t column = 0; column < d->columns; column++) {
             const uint32_t n = d->counts[(size_t)row * d->columns + column];
-            const double x = d->x_min + column * d->x_step;
-            const double y = d->y_min + row * d->y_step;
             // edges on whole pixels: no seams
             const zm_box box = {
-                round(zm_axes_x(a, x)), round(zm_axes_y(a, y + d->y_step)),
-                round(zm_axes_x(a, x + d->x_step)), round(zm_axes_y(a, y))};
+                round(b->left + column * width), round(b->bottom - (row + 1) * height),
+                round(b->left + (column + 1) * width), round(b->bottom - row * height)};
             if (n > 0)
                 zm_canvas_rect(&a->plot->canvas, box,
                                (zm_ink){viridis(shade(n, most)), 1});

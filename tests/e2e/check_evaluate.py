@@ -12,9 +12,11 @@ any failed.
 import argparse
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import numpy as np
 from astropy.io import fits
@@ -289,6 +291,121 @@ def check_joins(c):
     apart("one object with two redshifts", "two redshifts", "five.csv", "twice.csv")
 
 
+def read_table(path):
+    with open(path) as f:
+        names = f.readline().strip().split(",")
+        rows = [[float(v) if v else np.nan for v in line.rstrip("\n").split(",")] for line in f]
+    return dict(zip(names, np.array(rows).reshape(-1, len(names)).T))
+
+
+def picture_size(path):
+    """Width and height of a PNG whose chunks are all sound."""
+    data = open(path, "rb").read()
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return None
+    at, size = 8, None
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        if zlib.crc32(kind + body) != struct.unpack(">I", data[at + 8 + length:at + 12 + length])[0]:
+            return None
+        if kind == b"IHDR":
+            size = struct.unpack(">II", body[:8])
+        at += 12 + length
+    return size
+
+
+def check_density(c, name, points):
+    """Every bin of a density figure holds what numpy counts in it."""
+    t = read_table(c.path(name))
+    x, y = points
+    for low, high, bottom, top, n in zip(*(t[k] for k in ("x_low", "x_high", "y_low", "y_high",
+                                                          "objects"))):
+        # nine digits of an edge may move an object across it
+        margin = 1e-8 * max(abs(high), abs(top), 1)
+        most = ((x >= low - margin) & (x <= high + margin) & (y >= bottom - margin) &
+                (y <= top + margin)).sum()
+        least = ((x > low + margin) & (x < high - margin) & (y > bottom + margin) &
+                 (y < top - margin)).sum()
+        if not max(least, 1) <= n <= most:
+            return c.report.check(name, False, f"bin at {low}, {bottom}: {n} objects")
+    c.report.check(name, 0.9 * len(x) < t["objects"].sum() <= len(x))
+
+
+def check_figures(c):
+    s = sample(4000, seed=9)
+    dz = (s["zp"] - s["zs"]) / (1 + s["zs"])
+    grid = table("ZGRID", {"z_lo": s["edges"][:-1], "z_hi": s["edges"][1:]})
+    write_fits(c.path("figures.fits"), table("PREDICTIONS", {
+        "object_id": s["id"], "z_phot": s["zp"], "pdf": s["p"], "z_spec": s["zs"],
+        "r_mag": s["r"]}), grid)
+    c.run("--pred", c.path("figures.fits"), "--plots", c.path("figures"))
+    for name, size in (("zphot_zspec", (900, 860)), ("residuals", (900, 700)),
+                       ("residuals_r", (900, 700)), ("dz_hist", (900, 660)),
+                       ("nz", (900, 660)), ("pit", (1240, 660))):
+        found = picture_size(c.path(f"figures/{name}.png"))
+        c.report.check(f"{name}.png", found == size, f"size {found}")
+
+    t = read_table(c.path("figures/dz_hist.csv"))
+    edges = np.append(t["dz_low"], t["dz_high"][-1])
+    c.report.check("dz_hist.csv", abs(np.histogram(dz, edges)[0] - t["objects"]).max() <= 1)
+    t = read_table(c.path("figures/nz.csv"))
+    edges = np.append(t["z_low"], t["z_high"][-1])
+    for key in ("zs", "zp"):
+        wanted = np.histogram(s[key], edges)[0] / len(dz) / np.diff(edges)
+        found = t["z_spec" if key == "zs" else "z_phot"]
+        c.report.check(f"nz.csv {key}", abs(found - wanted).max() * np.diff(edges)[0]
+                       <= 1.01 / len(dz))
+    total = np.append(0, np.cumsum(s["p"].mean(axis=0)))
+    wanted = np.diff(np.interp(edges, s["edges"], total)) / np.diff(edges)
+    c.report.check("nz.csv mean_pdf", np.allclose(t["mean_pdf"], wanted, rtol=1e-6, atol=1e-6))
+
+    cdf = np.concatenate([np.zeros((len(dz), 1)), np.cumsum(s["p"], axis=1)], axis=1)
+    pit = np.array([np.interp(z, s["edges"], f) for z, f in zip(s["zs"], cdf)]).clip(0, 1)
+    t = read_table(c.path("figures/pit.csv"))
+    wanted = np.histogram(pit, np.linspace(0, 1, len(t["objects"]) + 1))[0]
+    c.report.check("pit.csv", abs(wanted - t["objects"]).max() <= 1)
+    for column, q in (("uniform_low", 0.025), ("uniform_high", 0.975)):
+        c.report.close(f"pit.csv {column}", t[column][0],
+                       stats.binom.ppf(q, len(dz), 1 / len(t["objects"])))
+    t = read_table(c.path("figures/pit_quantiles.csv"))
+    c.report.check("pit_quantiles.csv",
+                   np.allclose(np.quantile(pit, t["uniform"]), t["pit"], atol=1e-8))
+
+    for name, x in (("residuals", s["zs"]), ("residuals_r", s["r"])):
+        t = read_table(c.path(f"figures/{name}.csv"))
+        c.report.check(f"{name}.csv", t["objects"].sum() <= len(dz) and len(t["x"]) > 4
+                       and t["objects"].min() >= 8)
+        check_density(c, f"figures/{name}_density.csv", (x, dz))
+        # the bin in the middle, found again by its median
+        k = len(t["x"]) // 2
+        width = np.diff(t["x"]).min() / 4
+        near = abs(x - t["x"][k]) < width
+        spread = 1.4826 * np.median(abs(dz[near] - np.median(dz[near])))
+        c.report.check(f"{name}.csv median", abs(np.median(dz[near]) - t["median_dz"][k])
+                       < 5 * 1.25 * spread / np.sqrt(near.sum()))
+    check_density(c, "figures/zphot_zspec.csv", (s["zs"], s["zp"]))
+
+
+def check_runs(c):
+    run = c.path("run")
+    os.makedirs(run, exist_ok=True)
+    with open(os.path.join(run, "log.jsonl"), "w") as f:
+        for step in range(100):
+            f.write(json.dumps({"step": step, "loss": 1 / (1 + step), "lr": 1e-3}) + "\n")
+            if step % 10 == 9:
+                f.write(json.dumps({"step": step, "val_loss": abs(step - 59) + 0.5}) + "\n")
+    found = json.loads(subprocess.run([c.zmae, "evaluate", "--run", run, "--plots",
+                                       c.path("curve"), "--json"], capture_output=True,
+                                      text=True, check=True).stdout)
+    c.report.close("run: best validation", found["best_val_loss"], 0.5)
+    c.report.close("run: its step", found["best_val_step"], 59)
+    t = read_table(c.path("curve/learning.csv"))
+    c.report.check("learning.csv", np.allclose(t["loss"], 1 / (1 + t["step"]), rtol=1e-8)
+                   and len(t["step"]) == 100)
+    c.report.check("learning.png", picture_size(c.path("curve/learning.png")) == (900, 800))
+
+
 def check_small(c):
     write_csv(c.path("one.csv"), {"z_phot": [0.11], "z_spec": [0.1]})
     found = c.json("--pred", c.path("one.csv"))
@@ -314,7 +431,8 @@ def main():
         if args.keep:
             os.makedirs(args.keep, exist_ok=True)
         c = Checker(args.zmae, args.keep or folder)
-        for check in (check_points, check_pdfs, check_joins, check_small):
+        for check in (check_points, check_pdfs, check_joins, check_figures,
+                      check_runs, check_small):
             try:
                 check(c)
             except Exception as e:  # one broken part must not hide the others
