@@ -121,6 +121,20 @@ static double *allocate_pit(uint64_t count)
     return pit;
 }
 
+// The first knot that is not below u.
+static uint32_t knot_of(double u)
+{
+    uint32_t low = 0, high = ZM_CALIBRATION_KNOTS - 1;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (zm_calibration_knot(middle) >= u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 static zm_status fit_map(const zm_calibrate_sample *s, zm_calibration *c)
 {
     const zm_calibration scaled = {.kind = ZM_CALIBRATION_TEMPERATURE,
@@ -131,13 +145,12 @@ static zm_status fit_map(const zm_calibrate_sample *s, zm_calibration *c)
         return ZM_ERR_MEMORY;
     const zm_status st = zm_calibrate_pit(s, &scaled, pit);
     for (uint64_t i = 0; i < s->count && st == ZM_OK; i++)
-        at[(size_t)ceil(pit[i] * (ZM_CALIBRATION_KNOTS - 1))]++;
+        at[knot_of(pit[i])]++;
     free(pit);
     uint64_t below = at[0];
-    for (size_t j = 1; j < ZM_CALIBRATION_KNOTS; j++) {
+    for (uint32_t j = 1; j < ZM_CALIBRATION_KNOTS; j++) {
         below += at[j];
-        c->map[j] = ((double)below + (double)j / (ZM_CALIBRATION_KNOTS - 1)) /
-                    ((double)s->count + 1.0);
+        c->map[j] = ((double)below + zm_calibration_knot(j)) / ((double)s->count + 1.0);
     }
     return st;
 }
@@ -179,9 +192,11 @@ static zm_status ks_crossed(const zm_calibrate_sample *s, zm_calibration_kind ki
         return ZM_OK;
     ZM_TRY(zm_calibrate_fit(&even, kind, &of_even));
     ZM_TRY(zm_calibrate_fit(&odd, kind, &of_odd));
-    ZM_TRY(zm_calibrate_pit(&even, &of_odd, pit));
-    ZM_TRY(zm_calibrate_pit(&odd, &of_even, pit + even.count));
-    *out = zm_pit_ks(pit, s->count);
+    // pooled, the deviations of the halves from each other would cancel
+    double ks_even, ks_odd;
+    ZM_TRY(ks(&even, &of_odd, pit, &ks_even));
+    ZM_TRY(ks(&odd, &of_even, pit, &ks_odd));
+    *out = 0.5 * (ks_even + ks_odd);
     return ZM_OK;
 }
 

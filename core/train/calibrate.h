@@ -19,7 +19,7 @@ typedef struct zm_calibrate_sample {
 // Temperature: of a histogram, the one of least mean -log p(bin of z), searched in
 // log T; of a normal law, the root mean square of (z - mean) / sd, which minimises its
 // negative log-likelihood. Quantile: that temperature and then the distribution of the
-// PIT, map[j] = (objects of PIT <= j / 100, + j / 100) / (count + 1): the one uniform
+// PIT, map[j] = (objects of PIT <= knot j, + knot j) / (count + 1): the one uniform
 // object more keeps every part of a distribution above 0.
 // Errors: ZM_ERR_SHAPE (a regression head says no distribution), ZM_ERR_FORMAT (fewer
 // than ZM_CALIBRATE_MIN_OBJECTS, a value that is not finite), ZM_ERR_MEMORY.
@@ -37,8 +37,9 @@ zm_status zm_calibrate_pit(const zm_calibrate_sample *sample,
 typedef struct zm_calibrate_report {
     double before;  // of the head's own distributions
     double after;   // on the objects that the calibration was learnt on
-    double crossed; // every other object under a calibration learnt on the rest, and the
-                    // reverse: not in-sample; NaN where the halves are too few
+    double crossed; // not in-sample: of every other object under a calibration learnt on
+                    // the rest, and the reverse, the mean of both; chance alone makes it
+                    // 1.7 / sqrt(count). NaN where the halves are too few
 } zm_calibrate_report;
 zm_status zm_calibrate_assess(const zm_calibrate_sample *sample,
                               const zm_calibration *calibration,

@@ -25,23 +25,30 @@ zm_status zm_calibration_parse(const char *name, zm_calibration_kind *out)
                    name);
 }
 
-static double map_at(const double map[ZM_CALIBRATION_KNOTS], double f)
+double zm_calibration_knot(uint32_t j)
 {
-    const double at = fmin(fmax(f, 0.0), 1.0) * (ZM_CALIBRATION_KNOTS - 1);
-    const size_t knot = ZM_MIN((size_t)at, (size_t)ZM_CALIBRATION_KNOTS - 2);
-    return map[knot] + (map[knot + 1] - map[knot]) * (at - (double)knot);
+    const double s = sin(0.5 * acos(-1.0) * j / (ZM_CALIBRATION_KNOTS - 1));
+    return s * s;
 }
 
+// F rises from bin to bin, so the knots are passed in order too.
 static void apply_map(const double map[ZM_CALIBRATION_KNOTS], uint32_t bins, double *p)
 {
-    double f = 0.0, below = 0.0;
+    double f = 0.0, mapped_below = 0.0;
+    uint32_t j = 0; // f lies between knots j and j + 1
+    double low = 0.0, high = zm_calibration_knot(1);
     for (uint32_t k = 0; k < bins; k++) {
         f += p[k];
-        // rounding of the sum must not leave probability behind
-        const bool last = k + 1 == bins && !isnan(f);
-        const double above = isnan(f) ? f : map_at(map, last ? 1.0 : f);
-        p[k] = above - below;
-        below = above;
+        if (k + 1 == bins && !isnan(f))
+            f = 1.0; // rounding of the sum must not leave probability behind
+        while (f > high && j + 2 < ZM_CALIBRATION_KNOTS) {
+            low = high;
+            high = zm_calibration_knot(++j + 1);
+        }
+        const double part = isnan(f) ? f : fmin((f - low) / (high - low), 1.0);
+        const double mapped = map[j] + (map[j + 1] - map[j]) * part;
+        p[k] = mapped - mapped_below;
+        mapped_below = mapped;
     }
 }
 

@@ -20,12 +20,17 @@ enum { ZM_CALIBRATION_KNOTS = 101 };
 typedef struct zm_calibration {
     zm_calibration_kind kind;
     double temperature; // ZM_CALIBRATION_T_MIN to _MAX; not read where kind is none
-    double map[ZM_CALIBRATION_KNOTS]; // at 0, 0.01, ... 1; from 0 to 1, not decreasing
+    double map[ZM_CALIBRATION_KNOTS]; // at the knots; from 0 to 1, not decreasing
     uint64_t objects;                 // that it was learnt on
 } zm_calibration;
 
 const char *zm_calibration_name(zm_calibration_kind kind); // "none", "temperature", ...
 zm_status zm_calibration_parse(const char *name, zm_calibration_kind *out);
+
+// Where the map is given: sin^2(pi j / 200), 0 <= j < ZM_CALIBRATION_KNOTS, from 0 to 1.
+// Knots crowd at both ends because the redshifts that a model missed lie there: on an
+// even grid all that are beyond the first 0.01 of F would stay in one lump.
+double zm_calibration_knot(uint32_t j);
 
 // What a head's outputs say, recalibrated: zm_pdf_of_head at the temperature; then, of
 // kind quantile, p[k] = map(F(edge[k + 1])) - map(F(edge[k])), linear between the knots.

@@ -108,6 +108,21 @@ Test(calibrate, quantile_map_undoes_a_bias_on_objects_it_never_saw)
     }
 }
 
+// One redshift in 30 lies far off; a map of even knots would leave them in one lump.
+Test(calibrate, quantile_map_spreads_outliers)
+{
+    zm_calibration c;
+    draw(10, 0.0, 1.0, 2 * COUNT);
+    for (uint64_t i = 0; i < 2 * COUNT; i += 30)
+        z[i] = gauss[2 * i] + (i % 60 ? 0.08f : -0.08f); // 4 sd: PIT of 3e-5
+    const zm_calibrate_sample known = sample_of(&normal);
+    zm_calibrate_sample fresh = known;
+    fresh.first = COUNT;
+    cr_assert_eq(zm_calibrate_fit(&known, ZM_CALIBRATION_QUANTILE, &c), ZM_OK);
+    // the lumps at either end, 1 / 60 each, hold at most a knot's interval
+    cr_expect_lt(ks_of(&fresh, &c), 0.5 / 60 + sqrt(2.0) * uniform_ks);
+}
+
 Test(calibrate, a_calibrated_distribution_is_one)
 {
     zm_calibration c;
