@@ -123,6 +123,19 @@ Test(detect, noise_alone_is_no_source)
     free(image);
 }
 
+Test(detect, a_frame_that_overflows_the_usual_stack_of_libsep_is_searched_with_more)
+{
+    enum { SIDE = 900 };
+    float *image = make_sky(SIDE, SIDE, 9);
+    zm_detections list = {0};
+    // Nearly half of 810,000 pixels are above this: connected, and more than 300,000.
+    const zm_detect_args lowest = {.threshold_sigma = 0.02f};
+    expect_ok(zm_detect(image, SIDE, SIDE, &lowest, &list));
+    cr_expect_gt(list.count, 100);
+    zm_detections_finish(&list);
+    free(image);
+}
+
 Test(detect, threshold_and_area_decide_what_counts)
 {
     enum { SIDE = 128 };
