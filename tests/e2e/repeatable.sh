@@ -33,4 +33,14 @@ for options in "--batch 1" "--batch 7" "--batch 64" "--batch 150" "--threads 1" 
 done
 predict --data "$dir/sky.fits" --out "$dir/fits.csv"
 cmp "$dir/whole.csv" "$dir/fits.csv" || fail "predictions from FITS and safetensors differ"
+"$zmae" finetune --data "$dir/sky.safetensors" --init "$dir/mae/model.safetensors" \
+    --out "$dir/pdf" --head pdf --steps 3 --batch 16 --quiet
+pool() {
+    "$zmae" predict --model "$dir/pdf/model.safetensors,$dir/pdf/model.safetensors" --tta \
+        --data "$dir/sky.safetensors" --quiet "$@"
+}
+pool --out "$dir/whole.fits"
+pool --out "$dir/other.fits" --batch 7 --threads 1
+cmp "$dir/whole.fits" "$dir/other.fits" || fail "pooled distributions change"
+echo "150 distributions of two models under eight symmetries: the same"
 echo "150 redshifts: the same with 4 batch sizes, 3 thread counts and 2 formats"

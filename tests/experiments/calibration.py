@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Whether redshift distributions mean what they say after calibrate, on unseen galaxies.
 
-    /usr/bin/python3 tests/experiments/calibration.py --out DIR [--zmae build/zmae]
+    /usr/bin/python3 tests/experiments/calibration.py [--zmae build/zmae] [--out DIR]
         [--catalog F] [--train 2000] [--held 10000] [--test 5000] [--seed 1]
         [--pretrain "OPTIONS"] [--finetune "OPTIONS"] [--at-most 0.03]
 
@@ -21,6 +21,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -50,7 +51,7 @@ def ks(u):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", help="work in this new directory and leave it")
     parser.add_argument("--zmae", default=os.path.join(ROOT, "build", "zmae"))
     parser.add_argument("--catalog")
     parser.add_argument("--train", type=int, default=2000)
@@ -63,11 +64,18 @@ def main():
                         " --batch 64 --lr 1e-3 --z-range 0,0.5")
     parser.add_argument("--at-most", type=float, default=0.03)
     args = parser.parse_args()
-    os.makedirs(args.out, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.out or temporary
+        os.makedirs(work, exist_ok=True)
+        sys.exit(experiment(args, work))
+
+
+def experiment(args, work):
+    """Prints the results; whether anything failed."""
     start = time.monotonic()
 
     def path(name):
-        return os.path.join(args.out, name)
+        return os.path.join(work, name)
 
     def zmae(verb, *options, **keywords):
         return subprocess.run([args.zmae, verb, *map(str, options)], check=True, **keywords)
@@ -76,8 +84,8 @@ def main():
     for i, name in enumerate(("train", "held", "test")):
         zmae("simulate", "--size", 32, "--count", getattr(args, name), "--seed",
              3 * args.seed + i, "--out", path(f"{name}.safetensors"), *catalog)
-    zmae("pretrain", "--data", path("train.safetensors"), "--out", path("mae"), "--resume",
-         "auto", "--seed", args.seed, *shlex.split(args.pretrain))
+    zmae("pretrain", "--data", path("train.safetensors"), "--out", path("mae"),
+         "--seed", args.seed, *shlex.split(args.pretrain))
 
     def assess(model, out):
         """KS of the test sample under a model, by numpy and by evaluate."""
@@ -88,8 +96,8 @@ def main():
     results, failures = {}, []
     for head in ("pdf", "gauss"):
         zmae("finetune", "--data", path("train.safetensors"), "--init",
-             path("mae/model.safetensors"), "--out", path(head), "--head", head, "--resume",
-             "auto", "--seed", args.seed, *shlex.split(args.finetune))
+             path("mae/model.safetensors"), "--out", path(head), "--head", head,
+             "--seed", args.seed, *shlex.split(args.finetune))
         model = path(f"{head}/model.safetensors")
         for method in ("none", "temperature", "quantile"):
             calibrated = path(f"{head}-{method}.safetensors")
@@ -107,7 +115,7 @@ def main():
     print(json.dumps({"train": args.train, "held": args.held, "test": args.test,
                       "seed": args.seed, "results": results, "failures": failures,
                       "seconds": time.monotonic() - start}, indent=1))
-    sys.exit(bool(failures))
+    return bool(failures)
 
 
 if __name__ == "__main__":
