@@ -90,6 +90,7 @@ static const char *guess_kind(const zm_weights *w)
     } signs[] = {
         {"mask_token", "masked autoencoder"},
         {"inception_model.conv2d_init.weight", "AstroMAE redshift model"},
+        {"vit_block.0.weight", "AstroMAE redshift model"}, // without inception branch
         {"patch_embed.proj.weight", "vision transformer"},
         {"layer1.0.conv1.weight", "residual network"},
     };
