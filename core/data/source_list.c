@@ -58,7 +58,7 @@ static zm_status find_any(reader *r, const char *const *names, size_t count,
                           zm_source_column *out)
 {
     *out = (zm_source_column){.found = false};
-    for (size_t i = 0; i < count && !out->found; i++)
+    for (size_t i = 0; i < count && !out->found && !out->is_text; i++)
         ZM_TRY(zm_source_table_find(r->table, names[i], 1, out));
     return ZM_OK;
 }

@@ -107,6 +107,7 @@ zm_status zm_source_table_find(zm_source_table *t, const char *name, uint64_t re
     zm_fits_column column;
     ZM_TRY(zm_fits_column_find(t->fits, t->hdu, name, &column));
     out->found = column.number != 0 && !column.is_text && column.repeat == repeat;
+    out->is_text = column.number != 0 && column.is_text && repeat == 1;
     return ZM_OK;
 }
 
@@ -153,18 +154,43 @@ zm_status zm_source_table_f64(zm_source_table *t, const zm_source_column *column
     return ZM_OK;
 }
 
+// SDSS's own tables hold ids as text: "1237662301903192107".
+static zm_status fits_text_i64(zm_source_table *t, const zm_fits_column *c,
+                               const zm_log *log, zm_tally *bad, int64_t *out)
+{
+    for (uint64_t i = 0; i < t->rows; i++) {
+        char cell[64];
+        char *end;
+        ZM_TRY(zm_fits_column_text(t->fits, c, i, sizeof cell, cell));
+        errno = 0;
+        const intmax_t value = strtoimax(cell, &end, 10);
+        if (cell[0] == '\0')
+            continue;
+        if (*end == '\0' && errno == 0 && value >= INT64_MIN && value <= INT64_MAX)
+            out[i] = (int64_t)value;
+        else
+            zm_tally_add(bad, log,
+                         "%s: row %" PRIu64
+                         ", column %s: expected a 64-bit integer, found "
+                         "\"%.40s\"",
+                         t->path, i + 1, c->name, cell);
+    }
+    return ZM_OK;
+}
+
 zm_status zm_source_table_i64(zm_source_table *t, const zm_source_column *column,
                               int64_t missing, const zm_log *log, zm_tally *bad,
                               int64_t *out)
 {
     for (uint64_t i = 0; i < t->rows; i++)
         out[i] = missing;
-    if (!column->found)
+    if (!column->found && !column->is_text)
         return ZM_OK;
     if (t->fits) {
         zm_fits_column c;
         ZM_TRY(zm_fits_column_find(t->fits, t->hdu, column->name, &c));
-        return zm_fits_column_i64(t->fits, &c, 0, t->rows, missing, out);
+        return c.is_text ? fits_text_i64(t, &c, log, bad, out)
+                         : zm_fits_column_i64(t->fits, &c, 0, t->rows, missing, out);
     }
     const int64_t c = zm_csv_find(t->csv, column->name);
     for (uint64_t i = 0; i < t->rows; i++)

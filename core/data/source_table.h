@@ -18,9 +18,11 @@ typedef struct zm_source_column {
     char name[32];
     uint32_t element; // of a vector
     bool found;
+    bool is_text; // of FITS: numbers written out, read by zm_source_table_i64 alone
 } zm_source_column;
 
-// Finds a column of numbers with that many elements a row, in any case.
+// Finds a column with that many elements a row, in any case: of numbers, else not found
+// (is_text says that there is one of text).
 zm_status zm_source_table_find(zm_source_table *table, const char *name, uint64_t repeat,
                                zm_source_column *out);
 

@@ -133,6 +133,10 @@ zm_status zm_fits_column_f64(zm_fits *fits, const zm_fits_column *column, uint64
 zm_status zm_fits_column_i64(zm_fits *fits, const zm_fits_column *column, uint64_t first,
                              uint64_t rows, int64_t missing, int64_t *out);
 
+// Text of one cell without blanks at its end, at most size - 1 bytes of it, printable.
+zm_status zm_fits_column_text(zm_fits *fits, const zm_fits_column *column, uint64_t row,
+                              size_t size, char *out);
+
 // Writing binary tables, each of known length, behind an empty primary HDU. The file
 // appears under its name only in finish, with CHECKSUM and DATASUM, and holds no time.
 typedef struct zm_fits_field {

@@ -188,3 +188,32 @@ zm_status zm_fits_column_i64(zm_fits *fits, const zm_fits_column *column, uint64
                        fits->path, (unsigned)column->hdu, column->name);
     return read_cells(fits, column, first, rows, TLONGLONG, &undefined, out);
 }
+
+zm_status zm_fits_column_text(zm_fits *fits, const zm_fits_column *column, uint64_t row,
+                              size_t size, char *out)
+{
+    int status = 0, any = 0, width = 0;
+    char blank[1] = "";
+    if (column->number == 0 || !column->is_text || row >= column->rows)
+        return ZM_FAIL(ZM_ERR_FORMAT,
+                       "%s: HDU %u: column %s: expected text in row %" PRIu64, fits->path,
+                       (unsigned)column->hdu, column->name, row + 1);
+    ZM_TRY(move_to_table(fits, column->hdu));
+    if (fits_get_col_display_width(fits->f, column->number, &width, &status) != 0)
+        return column_failure(fits, column, status);
+    char *cell = zm_calloc((uint64_t)ZM_MAX(width, 0) + 1, 1);
+    if (!cell)
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a text", fits->path);
+    fits_read_col_str(fits->f, column->number, (LONGLONG)row + 1, 1, 1, blank, &cell,
+                      &any, &status);
+    if (status == 0)
+        snprintf(out, size, "%s", cell);
+    free(cell);
+    if (status != 0)
+        return column_failure(fits, column, status);
+    zm_fits_printable(out);
+    size_t n = strlen(out);
+    while (n != 0 && out[n - 1] == ' ')
+        out[--n] = '\0';
+    return ZM_OK;
+}

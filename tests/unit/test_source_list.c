@@ -218,3 +218,36 @@ Test(source_list, vector_columns_of_fits_are_read)
     zm_source_list_finish(&list);
     test_dir_remove(dir);
 }
+
+// As BESTOBJID of SDSS's spectroscopic tables.
+Test(source_list, ids_written_out_in_fits_are_numbers)
+{
+    static char *names[] = {"RA", "DEC", "BESTOBJID"};
+    static char *forms[] = {"D", "D", "19A"};
+    char *ids[4] = {"1237662301903192107", "", "12x", "99999999999999999999"};
+    char dir[TEST_PATH], path[TEST_PATH];
+    double places[4] = {1, 2, 3, 4};
+    int status = 0;
+    fitsfile *f = NULL;
+    heard h = {0};
+    const zm_log log = {hear, &h};
+    zm_source_list list = {0};
+    test_dir_create(dir);
+    test_join(dir, "cat.fits", path);
+    fits_create_diskfile(&f, path, &status);
+    fits_create_tbl(f, BINARY_TBL, 0, 3, names, forms, NULL, "CAT", &status);
+    fits_write_col(f, TDOUBLE, 1, 1, 1, 4, places, &status);
+    fits_write_col(f, TDOUBLE, 2, 1, 1, 4, places, &status);
+    fits_write_col(f, TSTRING, 3, 1, 1, 4, ids, &status);
+    fits_close_file(f, &status);
+    cr_assert_eq(status, 0);
+    expect_ok(zm_source_list_read(path, NULL, ZM_MAGS_AUTO, &log, &list));
+    cr_assert_eq(list.count, 4);
+    cr_expect_eq(list.sources[0].row.object_id, INT64_C(1237662301903192107));
+    cr_expect_eq(list.sources[1].row.object_id, 1); // empty: its number from 0
+    cr_expect(list.faults == 2 && h.warnings == 2, "%s", h.all);
+    cr_expect(strstr(h.all, "row 3, column bestobjid: expected a 64-bit integer, found"));
+    cr_expect(strstr(h.all, "row 4, column bestobjid"));
+    zm_source_list_finish(&list);
+    test_dir_remove(dir);
+}
