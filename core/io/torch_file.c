@@ -270,17 +270,16 @@ static zm_status list_tensors(zm_torch_file *t)
     return sort_names(t);
 }
 
-zm_status zm_torch_file_open(const char *path, zm_torch_file **out)
+static zm_status open_archive(const char *label, zm_zip *zip, zm_torch_file **out)
 {
-    ZM_TRY(refuse_old(path));
     zm_torch_file *t = zm_calloc(1, sizeof *t);
-    if (!t || !(t->path = zm_strdup(path))) {
+    if (!t || !(t->path = zm_strdup(label))) {
         free(t);
-        return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", path);
+        zm_zip_close(&zip);
+        return ZM_FAIL(ZM_ERR_MEMORY, "%s: out of memory", label);
     }
-    zm_status st = zm_zip_open(path, &t->zip);
-    if (st == ZM_OK)
-        st = find_prefix(t);
+    t->zip = zip;
+    zm_status st = find_prefix(t);
     if (st == ZM_OK)
         st = check_byteorder(t);
     if (st == ZM_OK)
@@ -291,6 +290,22 @@ zm_status zm_torch_file_open(const char *path, zm_torch_file **out)
         zm_torch_file_close(&t);
     *out = t;
     return st;
+}
+
+zm_status zm_torch_file_open(const char *path, zm_torch_file **out)
+{
+    zm_zip *zip = NULL;
+    ZM_TRY(refuse_old(path));
+    ZM_TRY(zm_zip_open(path, &zip));
+    return open_archive(path, zip, out);
+}
+
+zm_status zm_torch_file_open_memory(const char *label, const uint8_t *data, uint64_t size,
+                                    zm_torch_file **out)
+{
+    zm_zip *zip = NULL;
+    ZM_TRY(zm_zip_open_memory(label, data, size, &zip));
+    return open_archive(label, zip, out);
 }
 
 void zm_torch_file_close(zm_torch_file **file)

@@ -18,6 +18,9 @@ bool zm_torch_file_is(const uint8_t *data, uint64_t size);
 // is not such a file or wants to run something, big-endian files, tensors outside their
 // storage or whose elements overlap).
 zm_status zm_torch_file_open(const char *path, zm_torch_file **out);
+// The same for a file in memory, which must stay where it is.
+zm_status zm_torch_file_open_memory(const char *label, const uint8_t *data, uint64_t size,
+                                    zm_torch_file **out);
 void zm_torch_file_close(zm_torch_file **file);
 
 const char *zm_torch_file_path(const zm_torch_file *file);

@@ -66,7 +66,9 @@ static zm_status guess_mae(const zm_weights *st, zm_mae_config *c)
     ZM_TRY(guess_vit(st, &c->vit));
     const zm_st_entry *embed = zm_weights_find(st, "decoder_embed.weight");
     if (!embed || embed->rank != 2)
-        return ZM_FAIL(ZM_ERR_FORMAT, "%s: no decoder_embed.weight of two dimensions",
+        return ZM_FAIL(ZM_ERR_FORMAT,
+                       "%s: an encoder alone: expected a whole autoencoder, with "
+                       "decoder_embed.weight of two dimensions",
                        zm_weights_path(st));
     c->dec_width = dim(embed, 0);
     c->dec_depth = count_blocks(st, "decoder_blocks");
