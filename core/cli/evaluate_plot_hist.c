@@ -78,12 +78,7 @@ static zm_status draw_dz(const char *folder, const zm_metrics *m, const histogra
     const double peak =
         v[ZM_SIGMA_MAD] > 0 ? 0.4 * (double)m->count * bin_width / v[ZM_SIGMA_MAD] : 0;
     zm_plot *plot = NULL;
-    snprintf(
-        numbers, sizeof numbers,
-        "N = %llu (%llu outside)    mean %.4f    median %.4f    \\sigma_{MAD} = %.4f  "
-        "  |dz| > 0.05: %.2f %%",
-        (unsigned long long)m->count, (unsigned long long)h->outside, v[ZM_BIAS_MEAN],
-        v[ZM_BIAS_MEDIAN], v[ZM_SIGMA_MAD], 100 * v[ZM_ETA_005]);
+    zm_evaluate_headline(m, h->outside, numbers);
     ZM_TRY(zm_plot_create(WIDTH, HEIGHT, &plot));
     const double top =
         1.08 * fmax(highest(h->counts, h->bins), fmin(peak, (double)m->count));

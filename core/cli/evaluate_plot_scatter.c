@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/cli/evaluate_plots.h"
@@ -15,15 +14,6 @@ enum {
 };
 static const zm_box frame = {100, 90, 780, 770}; // 680 x 680
 static const uint32_t red = 0xcc3311, black = 0x262626;
-
-// The numbers that stand above the scatter figures.
-static void headline(const zm_metrics *m, char out[ZM_PLOT_TEXT])
-{
-    snprintf(out, ZM_PLOT_TEXT,
-             "N = %llu    mean dz = %.4f    \\sigma_{MAD} = %.4f    |dz| > 0.05: %.2f %%",
-             (unsigned long long)m->count, m->value[ZM_BIAS_MEAN], m->value[ZM_SIGMA_MAD],
-             100 * m->value[ZM_ETA_005]);
-}
 
 // ---- the bins of a density figure as CSV: those that hold objects
 
@@ -99,7 +89,7 @@ zm_status zm_evaluate_plot_redshifts(const char *folder, const zm_evaluation *e)
     zm_range r;
     zm_plot *plot = NULL;
     zm_density density = {0};
-    headline(&e->metrics, numbers);
+    zm_evaluate_headline(&e->metrics, 0, numbers);
     ZM_TRY(redshift_range(&e->pairs, &r));
     ZM_TRY(zm_plot_create(WIDTH, HEIGHT, &plot));
     zm_axes *a = zm_plot_axes(plot, &(zm_axes_spec){.box = frame,
@@ -210,7 +200,7 @@ static zm_status draw_residuals(const char *folder, const zm_evaluation *e,
     char numbers[ZM_PLOT_TEXT];
     zm_plot *plot = NULL;
     zm_density density = {0};
-    headline(&e->metrics, numbers);
+    zm_evaluate_headline(&e->metrics, 0, numbers);
     ZM_TRY(zm_plot_create(WIDTH, HEIGHT - 160, &plot));
     zm_box box = frame;
     box.bottom -= 160;

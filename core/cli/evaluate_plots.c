@@ -1,6 +1,7 @@
 #include "core/cli/evaluate_plots.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/io/bytes.h"
@@ -14,6 +15,27 @@ zm_status zm_evaluate_write_plot(zm_plot *plot, const char *folder, const char *
     const zm_status st = zm_plot_write(plot, path);
     free(path);
     return st;
+}
+
+// Four decimals, or powers of ten for what no longer is a redshift.
+static const char *short_number(double value, char out[ZM_PLOT_TEXT])
+{
+    snprintf(out, ZM_PLOT_TEXT, fabs(value) < 1000 ? "%.4f" : "%.3g", value);
+    return out;
+}
+
+void zm_evaluate_headline(const zm_metrics *m, uint64_t outside, char out[ZM_PLOT_TEXT])
+{
+    char mean[ZM_PLOT_TEXT], median[ZM_PLOT_TEXT], sigma[ZM_PLOT_TEXT], beyond[64] = "";
+    if (outside > 0)
+        snprintf(beyond, sizeof beyond, " (%llu outside)", (unsigned long long)outside);
+    snprintf(out, ZM_PLOT_TEXT,
+             "N = %llu%s    mean dz = %.20s    median %.20s    \\sigma_{MAD} = %.20s    "
+             "|dz| > 0.05: %.2f %%",
+             (unsigned long long)m->count, beyond,
+             short_number(m->value[ZM_BIAS_MEAN], mean),
+             short_number(m->value[ZM_BIAS_MEDIAN], median),
+             short_number(m->value[ZM_SIGMA_MAD], sigma), 100 * m->value[ZM_ETA_005]);
 }
 
 static int by_value(const void *a, const void *b)

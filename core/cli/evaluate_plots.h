@@ -24,6 +24,11 @@ zm_status zm_evaluate_plot_pit(const char *folder, const zm_evaluation *evaluati
 // FOLDER/NAME for a figure.
 zm_status zm_evaluate_write_plot(zm_plot *plot, const char *folder, const char *name);
 
+// The numbers above a figure: objects (of these outside the axes, 0 = not said), mean dz,
+// median dz, sigma_mad and eta.
+void zm_evaluate_headline(const zm_metrics *metrics, uint64_t outside,
+                          char out[ZM_PLOT_TEXT]);
+
 // Ends of an axis that shows values: all of them, unless a few lie far off; then those
 // between the 2nd and the 98th percentile and a margin. zero: starts there where nothing
 // lies below and the values reach near it.

@@ -62,8 +62,10 @@ static zm_status centres_to_edges(uint64_t bins, double *x)
         if (!(step > 0 && fabs(x[k] - first - step * (double)k) <= 1e-3 * step))
             return ZM_FAIL(ZM_ERR_FORMAT, "xvals: wanted even steps, found %g at %llu",
                            x[k], (unsigned long long)k);
-    for (uint64_t k = 0; k <= bins; k++)
-        x[k] = first + step * ((double)k - 0.5);
+    for (uint64_t k = 0; k <= bins; k++) {
+        const double edge = first + step * ((double)k - 0.5);
+        x[k] = fabs(edge) < 1e-9 * step ? 0 : edge; // 0 up to rounding
+    }
     return ZM_OK;
 }
 
