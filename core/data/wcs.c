@@ -10,6 +10,8 @@
 #include <wcslib/wcshdr.h>
 #include <wcslib/wcsmath.h>
 
+#include "core/data/wcs_header.h"
+
 struct zm_wcs {
     struct wcsprm *all; // as wcspih gives them; the first is used
     int count;
@@ -20,10 +22,9 @@ static zm_status parse(const char *label, const char *header, zm_wcs *wcs)
 {
     static pthread_mutex_t parser = PTHREAD_MUTEX_INITIALIZER;
     int rejected = 0;
-    const size_t cards = strlen(header) / 80;
-    char *copy = cards <= INT32_MAX ? zm_strdup(header) : NULL; // wcspih writes into it
-    if (!copy)
-        return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for its header", label);
+    uint32_t cards = 0;
+    char *copy = NULL; // wcspih writes into it
+    ZM_TRY(zm_wcs_header_clean(label, header, &copy, &cards));
     pthread_mutex_lock(&parser);
     int status =
         wcspih(copy, (int)cards, WCSHDR_all, 0, &rejected, &wcs->count, &wcs->all);
@@ -109,7 +110,7 @@ static void to_sky(struct wcsprm *p, uint32_t count, const double *pixels, doubl
 {
     double from[2 * ZM_WCS_BATCH];
     double phi[ZM_WCS_BATCH], theta[ZM_WCS_BATCH];
-    double image[2 * ZM_WCS_BATCH], world[2 * ZM_WCS_BATCH];
+    double image[2 * ZM_WCS_BATCH], world[2 * ZM_WCS_BATCH] = {0};
     int stat[ZM_WCS_BATCH] = {0};
     for (uint32_t i = 0; i < 2 * count; i++)
         from[i] = pixels[i] + 1.0;

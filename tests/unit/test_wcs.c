@@ -180,3 +180,56 @@ Test(wcs, the_grid_of_a_cutout_follows_a_distortion)
     cr_expect(found < 1e-4 && found > 1e-6, "%g", found);
     zm_wcs_destroy(&wcs);
 }
+
+// One to six cards with a letter, a value or a name that does not belong there. wcslib
+// itself writes beyond its buffers on some of these.
+static void damage(char *header, uint64_t *state)
+{
+    const uint32_t cards = (uint32_t)(strlen(header) / 80);
+    for (uint32_t k = 1 + test_random(state) % 6; k > 0; k--) {
+        char *card = header + 80 * (size_t)(test_random(state) % cards);
+        const uint32_t at = test_random(state) % 70;
+        switch (test_random(state) % 4) {
+        case 0:
+            card[at] = (char)(32 + test_random(state) % 95);
+            break;
+        case 1:
+            card[10 + at % 20] = "0123456789.E-+"[test_random(state) % 14];
+            break;
+        case 2:
+            memcpy(card, header + 80 * (size_t)(test_random(state) % cards), 8);
+            break;
+        default:
+            memset(card + 10, 'A' + (int)(at % 26), 70);
+            card[10] = '\'';
+        }
+    }
+}
+
+Test(wcs, damaged_headers_are_refused_or_give_coordinates)
+{
+    uint64_t state = 1;
+    int refused = 0, taken = 0;
+    for (int i = 0; i < 3000; i++) {
+        char header[HEADER_BYTES];
+        zm_wcs *wcs = NULL;
+        const double sky[4] = {229.5, 42.7, 10, -80};
+        double pixels[4], back[4];
+        begin_header(header, "TAN-SIP");
+        add_scale(header);
+        card(header, "A_ORDER =                    2");
+        card(header, "A_2_0   =              1.0E-06");
+        card(header, "PV2_1   =                  1.0");
+        damage(header, &state);
+        const zm_status st = zm_wcs_create("frame", header, &wcs);
+        cr_assert(st == ZM_OK || st == ZM_ERR_FORMAT, "%s", zm_error_detail());
+        refused += st != ZM_OK;
+        taken += st == ZM_OK;
+        if (st != ZM_OK)
+            continue;
+        zm_wcs_to_pixel(wcs, 2, sky, pixels);
+        zm_wcs_to_sky(wcs, 2, pixels, back);
+        zm_wcs_destroy(&wcs);
+    }
+    cr_expect(refused > 100 && taken > 100, "%d refused, %d taken", refused, taken);
+}
