@@ -85,6 +85,19 @@ lines=$("$zmae" finetune --data "$dir/sky.fits" --init "$init" --head pdf --z-ra
 grep -q '48 of 48 objects have a redshift' <<<"$lines" || fail "labels are not counted"
 grep -q 'redshifts lie outside of --z-range 0,0.05' <<<"$lines" || fail "no warning: $lines"
 
+# An encoder that trains goes on to the same bytes, batch norms of its pcm blocks included.
+scratch() {
+    "$zmae" finetune --data "$dir/sky.fits" --from-scratch --branches encoder,magnitudes \
+        --head pdf --depth 2 --width 48 --heads 3 --steps 6 --checkpoint-every 3 --batch 8 \
+        --val 0.2 --quiet --out "$dir/scratch" "$@"
+}
+scratch
+cp "$dir/scratch/model.safetensors" "$dir/whole.safetensors"
+rm "$dir/scratch/step-6.ckpt" "$dir/scratch/model.safetensors"
+scratch --resume auto
+cmp "$dir/whole.safetensors" "$dir/scratch/model.safetensors" ||
+    fail "a run from scratch does not go on to the same bytes"
+
 # refused WORD COMMAND...: exit 2, the message has the word, nothing is left
 refused() {
     local word=$1 status=0

@@ -135,8 +135,7 @@ Test(redshift_model, metadata_that_contradict_the_tensors_are_refused)
         "{\"architecture\": {\"head\": {\"kind\": \"pdf\", \"bins\": 12}}}",
         "{\"architecture\": {\"head\": {\"kind\": \"pdf\", \"bins\": -1}}}",
         "{\"architecture\": {\"head\": {\"kind\": \"pdf\", \"bins\": 11, \"z_max\": 0}}}",
-        "{\"architecture\": {\"head\": {\"kind\": \"pdf\", \"bins\": 11, \"z_max\": "
-        "1e99}}}",
+        "{\"architecture\": {\"head\": {\"kind\": \"pdf\", \"z_max\": 1e99}}}",
     };
     char dir[TEST_PATH], path[TEST_PATH];
     test_dir_create(dir);
