@@ -16,7 +16,8 @@ typedef struct zm_finetune_args {
 // A zm_train_model_maker; user is a struct zm_finetune_args.
 //   --init AUTOENCODER   lends its encoder and how it sees pixels
 //   --init FINE-TUNED    every tensor, head and branches; with another head or other
-//                        branches, what both have but the last layer
+//                        branches, what both have but the last layer; an encoder that
+//                        trained goes on training unless --no-train-encoder
 //   --from-scratch       everything is drawn, the encoder trains
 zm_status zm_finetune_model(const void *user, const zm_options *options, zm_dataset *ds,
                             const zm_order *order, zm_model **out);
