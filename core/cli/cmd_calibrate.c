@@ -133,6 +133,22 @@ static zm_status calibrate(const calibrate_args *args, const zm_common *common)
     return st;
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {NULL, "A distribution is calibrated where the true redshift lies below its q-th "
+           "quantile for a part q of all objects. temperature divides the logits of a "
+           "histogram by one number, or multiplies the width of a normal law by it; "
+           "quantile does this and maps the cumulative distribution so that the values "
+           "F(z_spec) of the held-out objects are uniform. The calibration is stored in "
+           "the model, and predict applies it."},
+    {NULL,
+     "At least 100 objects with redshifts are needed; thousands are better. They "
+     "must not be those that the model was trained on, nor those that it is judged "
+     "by. What is printed is the largest distance of F(z_spec) from the uniform law: "
+     "before, after on the same objects, and after with each half judged under a "
+     "calibration that was learnt on the other, which is the one to believe."},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     calibrate_args a = {.batch = 128, .method = "quantile"};
@@ -160,6 +176,7 @@ static int run(int argc, const char *const *argv)
                           .summary = "Makes redshift distributions mean what they say, "
                                      "from objects held out of the training.",
                           .table = table,
+                          .details = details,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

@@ -137,6 +137,10 @@ static int print_fish(void)
     return print_verbs("fish");
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {NULL, "Where zmae is installed as a package the scripts are in place."}, {0}};
+
 static int run(int argc, const char *const *argv)
 {
     static const struct {
@@ -153,8 +157,7 @@ static int run(int argc, const char *const *argv)
                           .arguments = "bash|zsh|fish",
                           .min_args = 1,
                           .max_args = 1,
-                          .details = "Where zmae is installed as a package the scripts "
-                                     "are in place.",
+                          .details = details,
                           .examples = examples};
     int status = 0;
     zm_status st = zm_options_parse(&options, argc, argv);

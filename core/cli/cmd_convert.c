@@ -169,6 +169,24 @@ static zm_status convert(const convert_args *a, const zm_options *options)
     return convert_dataset(a, &options->common);
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {"Models", NULL},
+    {"timm", "names of timm and of the autoencoder of Meta; the default"},
+    {"astromae", "the same, with those of the released AstroMAE for its other branches"},
+    {"hf", "names of ViTMAEForPreTraining of Hugging Face; autoencoders only"},
+    {NULL, "IN is safetensors or a state dict that torch.save wrote, alone or as the "
+           "member model, state_dict or model_state_dict of a checkpoint. It is read "
+           "without running anything: a file that holds a whole module is refused. "
+           "Metadata of zmae are kept. Names from anywhere are recognised, so that one "
+           "command goes both ways."},
+    {"Data sets", NULL},
+    {NULL,
+     "Any data set becomes a FITS table where OUT ends in .fits, else safetensors. "
+     "An npz archive may be compressed here; elsewhere it is read at random and may "
+     "not be."},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     convert_args a = {.names = "timm", .dtype = "f32"};
@@ -208,6 +226,7 @@ static int run(int argc, const char *const *argv)
         .min_args = 2,
         .max_args = 2,
         .table = table,
+        .details = details,
         .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK) {

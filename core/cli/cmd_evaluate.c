@@ -35,6 +35,44 @@ static zm_status evaluate(const evaluate_args *a, const zm_common *common)
     return st;
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {NULL,
+     "All metrics are of dz = (z_phot - z_spec) / (1 + z_spec); each is printed with "
+     "its definition and the standard deviation of bootstrap samples."},
+    {"Files", NULL},
+    {"--pred",
+     "a table with z_phot (or zphot, photo_z, zmean, zmode, zmedian, or --point), "
+     "and z_spec where there is no --truth; the distributions of a FITS table of "
+     "predict (pdf and ZGRID) or of a qp file"},
+    {"--truth", "a table with z_spec (or zspec, specz, redshift, z), or a data set"},
+    {NULL,
+     "Names count in any case. object_id may be called objid or id, the magnitude in "
+     "r r_mag, mag_r, dered_r, r_dered or modelmag_r."},
+    {"Metrics", NULL},
+    {"bias_mean, bias_median", "mean and median dz"},
+    {"sigma_mad, nmad_1.48", "1.4826 and 1.48 times the median of |dz - median dz|"},
+    {"sigma_iqr", "(75th - 25th percentile of dz) / 1.349"},
+    {"eta_0.05, f_out_rail", "fractions with |dz| > 0.05 and > max(0.06, 3 sigma_iqr)"},
+    {"mae, mse, r2",
+     "mean |z_phot - z_spec|, mean square of it, 1 - mse / variance of z_spec"},
+    {"crps",
+     "mean integral of (F(z) - 1[z >= z_spec])^2 dz, F the cumulative distribution"},
+    {"pit_ks, pit_cvm",
+     "distance of the values F(z_spec) from the uniform law: Kolmogorov-Smirnov (0 "
+     "to 1) and Cramer-von Mises; errors are upper limits"},
+    {"cde_loss", "mean integral of p(z)^2 dz - 2 mean p(z_spec); lower is better"},
+    {"Figures", NULL},
+    {"zphot_zspec.png", "density of z_phot against z_spec"},
+    {"residuals.png, residuals_r.png",
+     "dz against z_spec, and against the magnitude in r where it is known, with "
+     "running median and scatter"},
+    {"dz_hist.png", "histogram of dz beside the normal law of width sigma_mad"},
+    {"nz.png", "distribution of z_spec, z_phot and of the summed distributions"},
+    {"pit.png", "with distributions: histogram of F(z_spec), and its quantiles"},
+    {"learning.png", "with --run: loss, validation and learning rate"},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     evaluate_args a = {.resamples = 1000, .bins = 10, .join = "auto", .edges = "count"};
@@ -72,6 +110,7 @@ static int run(int argc, const char *const *argv)
                           .summary = "Measures photometric redshifts against true ones, "
                                      "with bootstrap errors.",
                           .table = table,
+                          .details = details,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

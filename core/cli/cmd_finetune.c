@@ -1,6 +1,26 @@
 #include "core/cli/finetune_model.h"
 #include "core/cli/presets.h"
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {"Branches", NULL},
+    {"encoder", "the encoder of the autoencoder, frozen unless --train-encoder or "
+                "--from-scratch"},
+    {"inception", "convolutions on the pixels"},
+    {"magnitudes", "a perceptron on the five magnitudes"},
+    {"Heads", NULL},
+    {"regression", "one redshift; mean squared error"},
+    {"pdf", "--bins logits over --z-range, cross-entropy; redshifts outside count to the "
+            "nearest bin"},
+    {"gauss", "mean and variance of a normal law, its likelihood"},
+    {NULL, "A model trained with one head lends all but its last layer to another."},
+    {"Files of --out", NULL},
+    {"model.safetensors, best.safetensors",
+     "weights after the last step, and of the least validation loss (with --val)"},
+    {"log.jsonl, log.csv", "loss, learning rate and validation by step, from 0"},
+    {"config.json", "every option, for --config"},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     zm_finetune_args a = {.train = {.epochs = 100,
@@ -59,6 +79,7 @@ static int run(int argc, const char *const *argv)
                               "the encoder of --init stays frozen.",
                           .table = table,
                           .presets = zm_presets_finetune,
+                          .details = details,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

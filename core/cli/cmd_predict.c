@@ -123,6 +123,50 @@ static zm_status predict(const predict_args *args, const zm_common *common)
     return st;
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {NULL,
+     "Rows come in input order: of the file, of labels.csv in a directory, else by "
+     "file name. Calibrated models give calibrated distributions. Several models, "
+     "and with --tta the eight views of each cutout, are averaged: distributions bin "
+     "by bin on the grid of the first model, redshifts of regression models as "
+     "numbers."},
+    {"Columns", NULL},
+    {"object_id, ra, dec",
+     "of the data; the number of the row from 0 where it has no ids"},
+    {"z_phot",
+     "the redshift, nan where the row has no image; of a distribution what --point "
+     "says"},
+    {"z_phot_err",
+     "standard deviation of the distribution; regression models have neither this "
+     "nor what follows"},
+    {"z025, z160, z500, z840, z975",
+     "redshifts below which 2.5, 16, 50, 84 and 97.5 % of the probability lie"},
+    {"z_mean, z_median, z_mode", "with --points"},
+    {"flags", "a sum of the bits below"},
+    {"z_spec", "where any row has one"},
+    {"file", "where the data are a directory"},
+    {NULL, "In CSV other missing numbers are empty cells. A FITS table adds the column "
+           "pdf, the probabilities of the bins, and a second table ZGRID with z_lo, z_hi "
+           "and z_mid of each bin; its header names the models with their SHA-256, heads "
+           "and calibrations, program, device, driver and precision, and holds CHECKSUM "
+           "and DATASUM. --format qp writes the tables meta (pdf_name interp, xvals: the "
+           "centres of the bins), data (yvals: densities there) and ancil (a row per "
+           "object), which the qp of LSST-DESC and RAIL read."},
+    {"Flags", NULL},
+    {"1", "some pixels were not finite and count as sky"},
+    {"2", "such pixels lie in the aperture"},
+    {"4", "no E(B-V): magnitudes are not dereddened"},
+    {"8", "the magnitudes given were not finite and were measured instead"},
+    {"16", "a measured flux was not positive"},
+    {"32", "magnitudes lie outside of the range of the training set"},
+    {"64", "some pixels lie off the frames (prepare)"},
+    {"128", "no pixel at all (prepare)"},
+    {"256", "a band has no pixel: its frame is missing or bad (prepare)"},
+    {"512", "an earlier row has the same object_id (prepare)"},
+    {"1024", "the row of the catalogue has no position (prepare)"},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     predict_args a = {.batch = 128, .format = "auto", .point = "mean", .pdf = true};
@@ -163,6 +207,7 @@ static int run(int argc, const char *const *argv)
     zm_options options = {.verb = argv[0],
                           .summary = "Predicts redshifts of cutouts, in input order.",
                           .table = table,
+                          .details = details,
                           .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

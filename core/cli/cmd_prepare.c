@@ -124,6 +124,48 @@ static zm_status prepare_cube(const zm_options *options, arguments *a)
     return zm_cube_import(&a->cube, show_rows, &progress, &log);
 }
 
+// The manual page beyond the options.
+static const zm_detail details[] = {
+    {"Frames and catalogue", NULL},
+    {NULL,
+     "Frames are corrected frames as SDSS serves them, packed or not; others below "
+     "the folder are passed over, fpC files are refused. A row is cut from the field "
+     "that its run, camcol and field name where that holds the position, else from "
+     "the field that holds it best: in most bands, then farthest from an edge. "
+     "Columns of the catalogue count in any case and order:"},
+    {"ra, dec", "degrees; needed"},
+    {"object_id, objID",
+     "all 64 bits are kept; the number of the row from 0 where there is none"},
+    {"run, camcol, field", "the field to cut from"},
+    {"z_spec, zspec, specz, redshift, z",
+     "redshift; z is a magnitude where u stands beside it"},
+    {"zWarning", "where it is not 0 the redshift is not taken"},
+    {"dered_u, u_dered, modelMag_u, u",
+     "and the other bands: model magnitudes; also cModelMag_u, petroMag_u, and "
+     "modelFlux_u in nanomaggies"},
+    {"extinction_u, ext_u, ebv", "extinction in magnitudes, or E(B-V)"},
+    {NULL,
+     "Magnitudes are dereddened: dered_* as they are, others less extinction_*, else "
+     "less E(B-V) times 5.155 3.793 2.751 2.086 1.479. Aperture magnitudes are "
+     "measured on the cutout within 3 arcsec and dereddened by 4.239 3.303 2.285 "
+     "1.698 1.263 times E(B-V)."},
+    {"Detection", NULL},
+    {NULL,
+     "With --detect the sources of each r frame are found by the method of "
+     "SExtractor: a background on a mesh of 64 pixels, pixels above --detect-sigma "
+     "on the image smoothed by 3 x 3 pixels, deblending in 32 levels. Stars are cut "
+     "out as well as galaxies. A source that two fields hold within 1 arcsec is "
+     "taken once."},
+    {"Output", NULL},
+    {NULL, "A row for every row of the catalogue, in its order, none dropped: cutouts "
+           "north up, east left, 0.396 arcsec a pixel, each band resampled once; pixels "
+           "off the frames are NaN. coverage is the part of the five bands that has a "
+           "value, flags a sum of the bits that zmae-predict(1) lists."},
+    {NULL,
+     "A row or a frame that cannot be used is named, the rest goes on, and the exit "
+     "status is 3."},
+    {0}};
+
 static int run(int argc, const char *const *argv)
 {
     arguments a = {.frames = {.size = 64},
@@ -173,6 +215,7 @@ static int run(int argc, const char *const *argv)
         .summary = "Cuts objects out of SDSS frames: five registered bands, one row for "
                    "every row of the catalogue or for every source found.",
         .table = table,
+        .details = details,
         .examples = examples};
     zm_status st = zm_options_parse(&options, argc, argv);
     if (st == ZM_OK)

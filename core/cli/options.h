@@ -77,6 +77,12 @@ typedef struct zm_preset {
     const char *const *values; // ends with NULL
 } zm_preset;
 
+// Of the description in a manual page: a paragraph (term NULL), a heading (text NULL) or
+// an item of a list.
+typedef struct zm_detail {
+    const char *term, *text;
+} zm_detail;
+
 // What every verb takes. Zero before parsing = the usual default.
 typedef struct zm_common {
     const char *device;    // ["auto", or ZMAE_DEVICE]
@@ -95,9 +101,9 @@ typedef struct zm_options {
     uint32_t min_args, max_args; // of arguments that are not options
     const zm_option *table;      // ends with {0}; NULL = common options only
     const zm_preset *presets;    // ends with {0}; NULL = none
-    // for the manual page: more sentences, and examples as "what it does", "command" in
-    // turn, ends with NULL; either may be NULL
-    const char *details;
+    // for the manual page: what the summary leaves out, ends with {0}, and examples as
+    // "what it does", "command" in turn, ends with NULL; either may be NULL
+    const zm_detail *details;
     const char *const *examples;
     zm_common common;
     // found

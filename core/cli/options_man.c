@@ -50,7 +50,7 @@ static void print_option(const zm_option *o)
         printf("(\\fB");
         for (const char *at = o->choices; *at; at++)
             if (*at == '|')
-                printf("\\fR, \\fB");
+                printf("\\fR,\n\\fB"); // lines must not grow long
             else
                 zm_troff_literal(stdout, (const char[]){*at, '\0'});
         printf("\\fR)\n");
@@ -98,6 +98,26 @@ static void print_presets(const zm_preset *presets)
     }
 }
 
+static void print_details(const zm_detail *details)
+{
+    bool after_heading = false; // SS begins a paragraph by itself
+    for (const zm_detail *d = details; d && (d->term || d->text); d++) {
+        if (!d->term)
+            printf(after_heading ? "" : ".PP\n");
+        else
+            printf(d->text ? ".TP\n\\fB" : ".SS ");
+        after_heading = !d->text;
+        if (d->term) {
+            zm_troff_literal(stdout, d->term);
+            printf(d->text ? "\\fR\n" : "\n");
+        }
+        if (d->text) {
+            zm_troff_prose(stdout, d->text);
+            printf("\n");
+        }
+    }
+}
+
 static void print_examples(const char *const *examples)
 {
     if (examples && *examples)
@@ -118,11 +138,7 @@ zm_status zm_options_man(const zm_options *options)
     printf(".SH DESCRIPTION\n");
     zm_troff_prose(stdout, options->summary);
     printf("\n");
-    if (options->details) {
-        printf(".PP\n");
-        zm_troff_prose(stdout, options->details);
-        printf("\n");
-    }
+    print_details(options->details);
     print_options(options);
     print_presets(options->presets);
     print_examples(options->examples);

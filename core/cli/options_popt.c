@@ -13,6 +13,13 @@ static char *negation(const char *name)
     return text;
 }
 
+// The choices themselves where they are few: their names are what a reader looks for.
+static const char *argument(const zm_option *o)
+{
+    enum { CHOICES_BYTES = 40 };
+    return o->choices && strlen(o->choices) <= CHOICES_BYTES ? o->choices : o->arg;
+}
+
 // One option in popt's form and, for a flag, the hidden --no-NAME beside it. Returns how
 // many places were filled, 0 when memory is out.
 static size_t add_option(struct zm_options_state *s, size_t i, struct poptOption *out)
@@ -31,7 +38,7 @@ static size_t add_option(struct zm_options_state *s, size_t i, struct poptOption
         .argInfo = flag ? POPT_ARG_NONE : POPT_ARG_STRING,
         .val = (int)i + 1,
         .descrip = s->help[i],
-        .argDescrip = o->arg,
+        .argDescrip = argument(o),
     };
     if (!flag)
         return 1;

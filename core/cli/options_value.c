@@ -150,6 +150,8 @@ void zm_option_help(const zm_option *o, char *out, size_t size)
 {
     char value[96];
     zm_option_format(o, value, sizeof value);
+    if (o->kind == ZM_OPTION_FLAG && *o->value.flag)
+        snprintf(value, sizeof value, "on");
     if (o->shown)
         snprintf(value, sizeof value, "%s", o->shown);
     if (o->required)

@@ -50,7 +50,7 @@ zm_progress zm_progress_init(const char *what, const char *unit, uint64_t first,
                          .rewrite = can_rewrite()};
 }
 
-static void draw(zm_progress *p, const char *note, bool last)
+static void draw(zm_progress *p, bool last)
 {
     const double elapsed = now_s() - p->start_s;
     const double rate = elapsed > 0 ? (double)(p->done - p->first) / elapsed : 0;
@@ -62,8 +62,8 @@ static void draw(zm_progress *p, const char *note, bool last)
                     sizeof time_text);
     fprintf(stderr, "%s%s: %" PRIu64 "/%" PRIu64 " %s, %.3g/s, %s%s%s%s%s",
             p->rewrite ? "\r\033[K" : "", p->what, p->done, p->total, p->unit, rate,
-            last ? "took " : "", time_text, last ? "" : " left", note ? ", " : "",
-            note ? note : "");
+            last ? "took " : "", time_text, last ? "" : " left", *p->note ? ", " : "",
+            p->note);
     if (last || !p->rewrite)
         fputc('\n', stderr);
     line_open = p->rewrite && !last;
@@ -74,19 +74,20 @@ static void draw(zm_progress *p, const char *note, bool last)
 void zm_progress_set(zm_progress *p, uint64_t done, const char *note)
 {
     p->done = ZM_MIN(done, p->total);
-    if (p->quiet)
+    snprintf(p->note, sizeof p->note, "%s", note ? note : "");
+    if (p->quiet || p->done == p->total) // finish has the last word
         return;
     const double now = now_s();
     if (now - p->shown_s < (p->rewrite ? 0.2 : 10.0))
         return;
     p->shown_s = now;
-    draw(p, note, false);
+    draw(p, false);
 }
 
 void zm_progress_finish(zm_progress *p)
 {
     if (!p->quiet)
-        draw(p, NULL, true);
+        draw(p, true);
 }
 
 void zm_progress_break(void)

@@ -11,6 +11,7 @@ typedef struct zm_progress {
     uint64_t first, total, done;
     double start_s, shown_s;
     bool quiet, rewrite, shown;
+    char note[64]; // the last one
 } zm_progress;
 
 // Starts the clock. first is what was done before (a resumed run), for the rate.
@@ -21,7 +22,7 @@ zm_progress zm_progress_init(const char *what, const char *unit, uint64_t first,
 // NULL.
 void zm_progress_set(zm_progress *progress, uint64_t done, const char *note);
 
-// Draws the last state, with the time taken, and ends the line.
+// Draws the last state and note, with the time taken, and ends the line.
 void zm_progress_finish(zm_progress *progress);
 
 // Clears a line being rewritten so that something else can be printed.
