@@ -197,23 +197,37 @@ zm_status zm_dataset_pixels(zm_dataset *ds, uint64_t row, float *image)
     return st;
 }
 
+// Sets what is not finite to 0, flags it and counts it.
+static uint64_t mask_band(const zm_dataset *ds, float *pixel, uint32_t *flags)
+{
+    uint64_t masked = 0;
+    for (uint32_t y = 0; y < ds->height; y++) {
+        for (uint32_t x = 0; x < ds->width; x++, pixel++) {
+            if (isfinite(*pixel))
+                continue;
+            *pixel = 0.0f;
+            masked++;
+            *flags |= ZM_FLAG_MASKED;
+            if (zm_aperture_weight(ds->height, ds->width, y, x) > 0.0)
+                *flags |= ZM_FLAG_CENTRE_MASKED;
+        }
+    }
+    return masked;
+}
+
 zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags)
 {
     ZM_TRY(zm_dataset_pixels(ds, row, image));
-    uint32_t found = 0;
-    float *pixel = image;
+    const uint64_t pixels = (uint64_t)ds->height * ds->width;
+    uint32_t found = 0, empty_bands = 0;
     for (int band = 0; band < ZM_BANDS; band++) {
-        for (uint32_t y = 0; y < ds->height; y++) {
-            for (uint32_t x = 0; x < ds->width; x++, pixel++) {
-                if (isfinite(*pixel))
-                    continue;
-                *pixel = 0.0f;
-                found |= ZM_FLAG_MASKED;
-                if (zm_aperture_weight(ds->height, ds->width, y, x) > 0.0)
-                    found |= ZM_FLAG_CENTRE_MASKED;
-            }
-        }
+        const uint64_t masked = mask_band(ds, image + (uint64_t)band * pixels, &found);
+        empty_bands += masked == pixels;
     }
+    if (empty_bands == ZM_BANDS)
+        found |= ZM_FLAG_NO_IMAGE;
+    else if (empty_bands > 0)
+        found |= ZM_FLAG_MISSING_BAND;
     *flags = found;
     return ZM_OK;
 }

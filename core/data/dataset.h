@@ -73,7 +73,8 @@ zm_status zm_dataset_open(const char *path, const char *helper, const zm_log *lo
 void zm_dataset_close(zm_dataset **ds);
 
 // Image of one row as (ZM_BANDS, height, width) nanomaggies; non-finite pixels become 0.
-//   flags   out: ZM_FLAG_MASKED, ZM_FLAG_CENTRE_MASKED
+//   flags   out: ZM_FLAG_MASKED, _CENTRE_MASKED; _MISSING_BAND where a band has no
+//           finite pixel, _NO_IMAGE where no band has one
 zm_status zm_dataset_image(zm_dataset *ds, uint64_t row, float *image, uint32_t *flags);
 
 // Name of the file of one row in a data set that is a directory; else NULL.

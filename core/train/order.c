@@ -15,6 +15,13 @@ static void permute(uint32_t *values, uint32_t n, zm_rng rng)
     }
 }
 
+// Rows that are known to show nothing teach nothing.
+static bool takes_part(const zm_row *row, bool labelled)
+{
+    return !(row->flags & (ZM_FLAG_NO_IMAGE | ZM_FLAG_BAD_ROW)) &&
+           (!labelled || isfinite(row->z));
+}
+
 zm_status zm_order_init(zm_order *o, const zm_dataset *ds, bool labelled,
                         double val_fraction, bool shuffle, uint64_t seed)
 {
@@ -34,14 +41,14 @@ zm_status zm_order_init(zm_order *o, const zm_dataset *ds, bool labelled,
         goto done;
     }
     for (uint32_t i = 0; i < rows; i++)
-        if (!labelled || isfinite(ds->rows[i].z))
+        if (takes_part(&ds->rows[i], labelled))
             usable[n++] = i;
     const uint32_t val = (uint32_t)lround(val_fraction * n);
     permute(usable, n, zm_rng_init(seed, ZM_RNG_SPLIT, 0, 0));
     for (uint32_t i = 0; i < val; i++)
         is_val[usable[i]] = true;
     for (uint32_t i = 0; i < rows; i++)
-        if (!labelled || isfinite(ds->rows[i].z)) {
+        if (takes_part(&ds->rows[i], labelled)) {
             if (is_val[i])
                 o->val[o->val_count++] = i;
             else

@@ -13,7 +13,8 @@ typedef struct zm_order {
     uint64_t epoch;     // UINT64_MAX = none yet
 } zm_order;
 
-// labelled: only rows with a finite redshift. val_fraction of them, drawn by seed, become
+// Rows flagged ZM_FLAG_NO_IMAGE or _BAD_ROW take no part; labelled: nor do rows without
+// a finite redshift. val_fraction of them, drawn by seed, become
 // the validation part. ZM_ERR_FORMAT when nothing is left to train on.
 zm_status zm_order_init(zm_order *order, const zm_dataset *ds, bool labelled,
                         double val_fraction, bool shuffle, uint64_t seed);

@@ -105,6 +105,23 @@ Test(order, file_order_wraps_round)
     free(ds.rows);
 }
 
+Test(order, rows_that_show_nothing_take_no_part)
+{
+    zm_dataset ds = labels(6, false);
+    zm_order o;
+    ds.rows[1].flags = ZM_FLAG_NO_IMAGE;
+    ds.rows[4].flags = ZM_FLAG_BAD_ROW | ZM_FLAG_DUPLICATE_ID;
+    ds.rows[5].flags = ZM_FLAG_DUPLICATE_ID;
+    for (int labelled = 0; labelled < 2; labelled++) {
+        open_order(&o, &ds, labelled, 0, false, 3);
+        cr_assert_eq(o.train_count, 4);
+        for (uint32_t i = 0; i < 4; i++)
+            cr_expect_eq(o.train[i], ((const uint32_t[]){0, 2, 3, 5})[i]);
+        zm_order_finish(&o);
+    }
+    free(ds.rows);
+}
+
 Test(order, nothing_to_train_on_is_refused)
 {
     zm_dataset ds = labels(3, false);

@@ -179,6 +179,35 @@ Test(dataset, a_row_that_is_never_placed_is_an_error_and_leaves_nothing)
     test_dir_remove(dir);
 }
 
+Test(dataset, bands_and_cutouts_without_a_pixel_are_flagged)
+{
+    char dir[TEST_PATH], path[TEST_PATH];
+    const zm_dataset_info info = {.count = 2, .height = SIDE, .width = SIDE};
+    enum { PIXELS = SIDE * SIDE };
+    float image[ZM_BANDS * PIXELS] = {0};
+    zm_dataset_writer *w = NULL;
+    zm_dataset *ds = NULL;
+    uint32_t flags = 0;
+    const zm_row row = zm_row_unknown(0);
+    test_dir_create(dir);
+    expect_ok(zm_dataset_writer_create(test_join(dir, "d.fits", path), &info, &w));
+    for (int i = 2 * PIXELS; i < 3 * PIXELS; i++)
+        image[i] = NAN;
+    expect_ok(zm_dataset_writer_row(w, &row, image));
+    for (int i = 0; i < ZM_BANDS * PIXELS; i++)
+        image[i] = NAN;
+    expect_ok(zm_dataset_writer_row(w, &row, image));
+    expect_ok(zm_dataset_writer_finish(&w));
+    expect_ok(zm_dataset_open(path, test_helper, NULL, &ds));
+    const uint32_t masked = ZM_FLAG_MASKED | ZM_FLAG_CENTRE_MASKED;
+    expect_ok(zm_dataset_image(ds, 0, image, &flags));
+    cr_expect_eq(flags, masked | (uint32_t)ZM_FLAG_MISSING_BAND);
+    expect_ok(zm_dataset_image(ds, 1, image, &flags));
+    cr_expect_eq(flags, masked | (uint32_t)ZM_FLAG_NO_IMAGE);
+    zm_dataset_close(&ds);
+    test_dir_remove(dir);
+}
+
 Test(dataset, recorded_flags_reach_the_sampler)
 {
     char dir[TEST_PATH], path[TEST_PATH];
