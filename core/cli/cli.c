@@ -41,6 +41,7 @@ void zm_cli_clean_on_signals(void)
         if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             handle(ending[i], end_by_signal);
     }
+    handle(SIGXFSZ, SIG_IGN); // the write fails with EFBIG, which is reported
 }
 
 void zm_cli_catch_signals(void)

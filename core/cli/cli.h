@@ -24,7 +24,8 @@ zm_log zm_cli_log(const zm_common *common);
 
 // From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of unfinished outputs
 // and then end the process as they would have anyway (a shell sees 130, 143 or 129). One
-// that was ignored stays ignored.
+// that was ignored stays ignored. A limit on the size of files (ulimit -f) fails the
+// write instead of ending the process.
 void zm_cli_clean_on_signals(void);
 
 // For verbs that save their state: from now on SIGINT and SIGTERM only ask to stop. A

@@ -1,6 +1,7 @@
 #include "io_helpers.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,5 +54,28 @@ Test(signals, ask_a_verb_that_saves_to_stop_and_end_it_the_second_time)
     status = end_of(test_join(dir, "out", path), true, SIGTERM, 2);
     cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     cr_expect_eq(test_dir_count(dir), 0);
+    test_dir_remove(dir);
+}
+
+Test(signals, a_limit_of_file_size_is_an_error_of_the_write)
+{
+    char dir[TEST_PATH], path[TEST_PATH];
+    test_dir_create(dir);
+    test_join(dir, "out", path);
+    const pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        static const char data[1 << 16];
+        zm_atomic_file file = {0};
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 12, 1 << 12});
+        zm_cli_clean_on_signals();
+        if (zm_atomic_begin(path, &file) != ZM_OK)
+            _exit(1);
+        const zm_status written = zm_atomic_write(&file, data, sizeof data);
+        _exit(written == ZM_ERR_IO || zm_atomic_commit(&file) == ZM_ERR_IO ? 0 : 2);
+    }
+    int status = 0;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     test_dir_remove(dir);
 }
