@@ -11,8 +11,9 @@
 
 #include "core/data/tally.h"
 #include "core/io/fits.h"
+#include "core/io/path.h"
 
-enum { MAX_DEPTH = 32 }; // of folders: links may run in circles
+enum { MAX_DEPTH = 32 }; // of folders
 
 typedef struct frame_file {
     zm_field_id id;
@@ -20,8 +21,15 @@ typedef struct frame_file {
     char *path;
 } frame_file;
 
+typedef struct folder_id {
+    dev_t device;
+    ino_t number;
+} folder_id;
+
 typedef struct search {
     const zm_log *log;
+    folder_id *folders; // searched: links may run in circles, or double the paths
+    uint64_t folder_count, folder_capacity;
     frame_file *files;
     uint64_t count, capacity;
     zm_tally refused;
@@ -152,25 +160,43 @@ static zm_status consider(search *s, const char *name, char *path)
     return st;
 }
 
-static zm_status search_folder(search *s, const char *folder, int depth)
+// Whether this folder was searched before, under another name; else it is from now on.
+static zm_status visit(search *s, DIR *d, const char *folder, bool *known)
+{
+    struct stat info;
+    *known = false;
+    if (fstat(dirfd(d), &info) != 0)
+        return ZM_FAIL(ZM_ERR_IO, "%s: %s", folder, strerror(errno));
+    for (uint64_t i = 0; i < s->folder_count && !*known; i++)
+        *known =
+            s->folders[i].device == info.st_dev && s->folders[i].number == info.st_ino;
+    if (*known)
+        return ZM_OK;
+    if (s->folder_count == s->folder_capacity) {
+        const uint64_t capacity = ZM_MAX(s->folder_capacity * 2, UINT64_C(64));
+        folder_id *folders = realloc(s->folders, (size_t)capacity * sizeof *folders);
+        if (!folders)
+            return ZM_FAIL(ZM_ERR_MEMORY, "no memory for a list of folders");
+        s->folders = folders;
+        s->folder_capacity = capacity;
+    }
+    s->folders[s->folder_count++] = (folder_id){info.st_dev, info.st_ino};
+    return ZM_OK;
+}
+
+static zm_status search_folder(search *s, const char *folder, int depth);
+
+// What stands in an open folder.
+static zm_status search_entries(search *s, DIR *d, const char *folder, int depth)
 {
     zm_status st = ZM_OK;
-    DIR *d = opendir(folder);
-    if (!d && depth > 0)
-        zm_log_write(s->log, ZM_LOG_WARN, "%s: %s; passed over", folder, strerror(errno));
-    if (!d)
-        return depth > 0 ? ZM_OK : ZM_FAIL(ZM_ERR_IO, "%s: %s", folder, strerror(errno));
     for (const struct dirent *e; st == ZM_OK && (e = readdir(d));) {
         struct stat info;
-        const size_t size = strlen(folder) + strlen(e->d_name) + 2;
         if (e->d_name[0] == '.')
             continue;
-        char *path = malloc(size);
-        if (!path) {
-            st = ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a name", folder);
-            break;
-        }
-        snprintf(path, size, "%s/%s", folder, e->d_name);
+        char *path = zm_path_join(folder, e->d_name);
+        if (!path)
+            return ZM_FAIL(ZM_ERR_MEMORY, "%s: no memory for a name", folder);
         const bool exists = stat(path, &info) == 0;
         if (exists && S_ISREG(info.st_mode)) {
             st = consider(s, e->d_name, path);
@@ -180,6 +206,20 @@ static zm_status search_folder(search *s, const char *folder, int depth)
             st = search_folder(s, path, depth + 1);
         free(path);
     }
+    return st;
+}
+
+static zm_status search_folder(search *s, const char *folder, int depth)
+{
+    bool known = false;
+    DIR *d = opendir(folder);
+    if (!d && depth > 0)
+        zm_log_write(s->log, ZM_LOG_WARN, "%s: %s; passed over", folder, strerror(errno));
+    if (!d)
+        return depth > 0 ? ZM_OK : ZM_FAIL(ZM_ERR_IO, "%s: %s", folder, strerror(errno));
+    zm_status st = visit(s, d, folder, &known);
+    if (st == ZM_OK && !known)
+        st = search_entries(s, d, folder, depth);
     closedir(d);
     return st;
 }
@@ -238,6 +278,7 @@ zm_status zm_frame_list_read(const char *folder, const zm_log *log, zm_frame_lis
     for (uint64_t i = 0; i < s.count; i++)
         free(s.files[i].path);
     free(s.files);
+    free(s.folders);
     free(s.first_refused);
     if (st != ZM_OK) {
         zm_frame_list_finish(&list);

@@ -30,9 +30,10 @@ void zm_field_id_format(const zm_field_id *id, char out[ZM_FIELD_NAME]);
 // Finds corrected frames, frame-BAND-RUN-CAMCOL-FIELD.fits with any ending of a packed
 // file behind it, at any depth; and plain FITS files of other names whose header says
 // RUN, CAMCOL, FRAME and FILTER. Of two files for one band the first by name is taken,
-// plain before packed. Other files are passed over, but fpC files are refused with the
-// reason: their pixels are counts with an offset. Errors: ZM_ERR_IO; ZM_ERR_FORMAT: no
-// frames at all, or only fpC files.
+// plain before packed. A folder that links lead to more than once is searched once. Other
+// files are passed over, but fpC files are refused with the reason: their pixels are
+// counts with an offset. Errors: ZM_ERR_IO; ZM_ERR_FORMAT: no frames at all, or only fpC
+// files.
 zm_status zm_frame_list_read(const char *folder, const zm_log *log, zm_frame_list *out);
 void zm_frame_list_finish(zm_frame_list *list);
 
