@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/data/photometry.h"
+#include "core/data/extinction.h"
 #include "core/data/sky_model.h"
 #include "core/io/fits.h"
 
@@ -93,23 +93,6 @@ static zm_status fail_value(const table *t, const char *name, uint64_t row, doub
                    value);
 }
 
-// E(B-V) and the squared misfit, both for one set of coefficients.
-static double fit_ebv(const double a_mag[ZM_BANDS], const double per_ebv[ZM_BANDS],
-                      double *misfit)
-{
-    double product = 0.0, square = 0.0;
-    for (int b = 0; b < ZM_BANDS; b++) {
-        product += a_mag[b] * per_ebv[b];
-        square += per_ebv[b] * per_ebv[b];
-    }
-    const double ebv = product / square;
-    for (int b = 0; b < ZM_BANDS; b++) {
-        const double miss = a_mag[b] - ebv * per_ebv[b];
-        *misfit += miss * miss;
-    }
-    return ebv;
-}
-
 typedef struct chunk {
     uint64_t first_row;
     double flux[CHUNK_ROWS * ZM_BANDS], extinction[CHUNK_ROWS * ZM_BANDS];
@@ -132,12 +115,7 @@ static zm_status read_chunk(const table *t, uint64_t count, chunk *c)
     return ZM_OK;
 }
 
-// Sums of squared misfits to the extinction coefficients of SFD98 and of SF11.
-typedef struct misfits {
-    double sfd98, sf11;
-} misfits;
-
-static zm_status take_row(const table *t, const chunk *c, uint64_t i, misfits *m,
+static zm_status take_row(const table *t, const chunk *c, uint64_t i, zm_ebv_fit *fit,
                           zm_catalog_row *out)
 {
     const uint64_t row = c->first_row + i;
@@ -155,8 +133,13 @@ static zm_status take_row(const table *t, const chunk *c, uint64_t i, misfits *m
     if (!(c->z[i] >= Z_LOWEST && c->z[i] <= Z_HIGHEST))
         return fail_value(t, "Z", row, c->z[i]);
     const double *a_mag = &c->extinction[i * ZM_BANDS];
-    out->ebv = (float)fit_ebv(a_mag, zm_sfd_extinction_per_ebv, &m->sfd98);
-    fit_ebv(a_mag, zm_extinction_per_ebv, &m->sf11);
+    out->ebv = (float)zm_ebv_fit_row(fit, a_mag);
+    if (isnan(out->ebv))
+        return ZM_FAIL(ZM_ERR_FORMAT,
+                       "%s: column EXTINCTION, row %llu: expected -1 to 100 mag, found "
+                       "%g %g %g %g %g",
+                       t->path, (unsigned long long)row, a_mag[0], a_mag[1], a_mag[2],
+                       a_mag[3], a_mag[4]);
     out->z = (float)c->z[i];
     out->ra_deg = t->has_position ? c->ra[i] : NAN;
     out->dec_deg = t->has_position ? c->dec[i] : NAN;
@@ -164,35 +147,23 @@ static zm_status take_row(const table *t, const chunk *c, uint64_t i, misfits *m
     return ZM_OK;
 }
 
-// Both sets of coefficients are per SFD98 E(B-V), so only the fit changes, by one factor
-// for a table that follows SF11.
-static void rescale_ebv(zm_catalog *catalog)
-{
-    double product = 0.0, square = 0.0;
-    for (int b = 0; b < ZM_BANDS; b++) {
-        product += zm_extinction_per_ebv[b] * zm_sfd_extinction_per_ebv[b];
-        square += zm_sfd_extinction_per_ebv[b] * zm_sfd_extinction_per_ebv[b];
-    }
-    for (uint64_t i = 0; i < catalog->count; i++)
-        catalog->rows[i].ebv = (float)((double)catalog->rows[i].ebv * square / product);
-}
-
 static zm_status read_rows(const table *t, zm_catalog *catalog)
 {
     chunk *c = zm_calloc(1, sizeof *c);
     if (!c)
         return ZM_FAIL(ZM_ERR_MEMORY, "%s: %zu bytes", t->path, sizeof *c);
-    misfits m = {0};
+    zm_ebv_fit fit = {0};
     zm_status st = ZM_OK;
     for (uint64_t first = 0; st == ZM_OK && first < t->rows; first += CHUNK_ROWS) {
         const uint64_t count = ZM_MIN(t->rows - first, (uint64_t)CHUNK_ROWS);
         c->first_row = first;
         st = read_chunk(t, count, c);
         for (uint64_t i = 0; st == ZM_OK && i < count; i++)
-            st = take_row(t, c, i, &m, &catalog->rows[first + i]);
+            st = take_row(t, c, i, &fit, &catalog->rows[first + i]);
     }
-    if (st == ZM_OK && m.sf11 < m.sfd98)
-        rescale_ebv(catalog);
+    const double factor = zm_ebv_fit_factor(&fit);
+    for (uint64_t i = 0; st == ZM_OK && i < t->rows; i++)
+        catalog->rows[i].ebv = (float)((double)catalog->rows[i].ebv * factor);
     free(c);
     return st;
 }

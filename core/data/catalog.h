@@ -25,7 +25,8 @@ typedef struct zm_catalog {
 //   RA, DEC      1 number each, degrees; optional, together
 //   PETROTH50, PETROR50, PETRO_TH50 or PETROR50_R   1 or 5 numbers, arcsec; optional
 // Every row is kept, faint ones too. A missing column, a wrong shape, a value that is not
-// finite and a redshift outside -0.02..10 are ZM_ERR_FORMAT; a missing file is ZM_ERR_IO.
+// finite, an extinction outside -1..100 and a redshift outside -0.02..10 are
+// ZM_ERR_FORMAT; a missing file is ZM_ERR_IO.
 zm_status zm_catalog_read(const char *path, zm_catalog **out);
 void zm_catalog_destroy(zm_catalog **catalog);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/data/photometry.h"
+#include "core/data/extinction.h"
 
 enum { CHUNK_BYTES = 64 << 10 };
 
@@ -149,9 +149,8 @@ static void read_mags(const zm_npz_labels *l, const uint8_t *item, zm_row *row)
 {
     for (int band = 0; band < ZM_BANDS; band++) {
         const double mag = read_number(l->mags[band], item, -10, 60);
-        double extinction = read_number(l->extinction[band], item, -1, 100);
-        if (isnan(extinction))
-            extinction = (double)row->ebv * zm_extinction_per_ebv[band];
+        const double given = read_number(l->extinction[band], item, -1, 100);
+        const double extinction = zm_extinction_mag(given, (double)row->ebv, band);
         if (isnan(extinction))
             row->flags |= ZM_FLAG_NOT_DEREDDENED;
         row->mags[band] = (float)(mag - (isnan(extinction) ? 0 : extinction));

@@ -36,8 +36,8 @@ zm_status zm_npz_labels_open(zm_zip *zip, const char *path, uint64_t rows,
 void zm_npz_labels_close(zm_npz_labels *labels);
 
 // Reads one row; rows must be asked for in ascending order. Magnitudes, E(B-V) and
-// redshifts that SDSS marks as missing (-9999) are NaN. Magnitudes are dereddened with
-// extinction_*, else with EBV and zm_extinction_per_ebv; where neither is known
+// redshifts that SDSS marks as missing (-9999) are NaN. Magnitudes are dereddened by
+// zm_extinction_mag of extinction_* and EBV; where neither is known
 // ZM_FLAG_NOT_DEREDDENED is set. object_id is the row number where there is no usable id.
 // The main galaxy sample is dered_petro_r <= 17.8, z <= 0.4, primtarget >= 64, compared
 // as numpy does: in the precision of the column. Source of the cuts: Pasquet et al. 2019

@@ -13,8 +13,8 @@ extern const double zm_asinh_softening[ZM_BANDS];
 // A_band / E(B-V), Schlafly & Finkbeiner 2011, SDSS bands, R_V = 3.1.
 extern const double zm_extinction_per_ebv[ZM_BANDS];
 
-// The same as SDSS catalogues use it in extinction_* and dered_*: Schlegel, Finkbeiner &
-// Davis 1998. Band 2 turns an extinction_r into E(B-V).
+// The same after Schlegel, Finkbeiner & Davis 1998, as SDSS used it for extinction_* and
+// dered_* before; see extinction.h.
 extern const double zm_sfd_extinction_per_ebv[ZM_BANDS];
 
 // asinh magnitude of a flux in nanomaggies (finite for negative flux), and its inverse:

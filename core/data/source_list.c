@@ -22,12 +22,7 @@ typedef struct reader {
 
 zm_source zm_source_unknown(void)
 {
-    zm_source s = {.row = {.label = -1}, .run = -1, .camcol = -1, .number = -1};
-    s.row.ra_deg = s.row.dec_deg = (double)NAN;
-    s.row.z = s.row.ebv = s.row.coverage = NAN;
-    for (int band = 0; band < ZM_BANDS; band++)
-        s.row.mags[band] = NAN;
-    return s;
+    return (zm_source){.row = zm_row_unknown(0), .run = -1, .camcol = -1, .number = -1};
 }
 
 zm_status zm_source_list_add(zm_source_list *list, const zm_source *source)

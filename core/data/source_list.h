@@ -44,12 +44,13 @@ typedef enum zm_mag_choice {
 //                                    u, g, r, i stand beside it: then it is a magnitude
 //   modelMag_x, dered_x, x_dered, x  model magnitudes (x: u g r i z)
 //   cModelMag_x, petroMag_x          the other kinds
-//   extinction_x, ext_x; ebv, e_bv
+//   extinction_x; ebv, e_bv, ebv_sfd; ext_r
 //
-// Magnitudes come dereddened: dered_x as they are, others less the extinction given, else
-// less E(B-V) times the SFD98 coefficients that SDSS used; with neither they are flagged
-// ZM_FLAG_NOT_DEREDDENED. E(B-V) is extinction_r / 2.751 where there is no ebv.
-// Magnitudes outside 0..40 (SDSS writes -9999) are missing.
+// Magnitudes come dereddened: dered_x as they are, others less zm_extinction_mag; where
+// nothing is known of that they are flagged ZM_FLAG_NOT_DEREDDENED. E(B-V), where there
+// is no column of it, comes from all five extinction_x (zm_ebv_fit), or is extinction_r
+// or ext_r over 2.751 where that stands alone. Magnitudes outside 0..40 (SDSS writes
+// -9999) are missing.
 //
 // Every row of the file is a row of the list. Rows that cannot be used (no position, a
 // cell that is no number) and repeated ids are flagged, warned of and counted in faults.

@@ -1,9 +1,12 @@
 #include "core/data/source_mags.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/data/extinction.h"
 #include "core/data/photometry.h"
 
 // How a catalogue may name the magnitudes of a kind; %b is the band. In SDSS, dered_x and
@@ -80,30 +83,74 @@ static zm_status choose_form(const char *path, zm_source_table *table,
     return ZM_OK;
 }
 
-// E(B-V) of every row, where anything tells it.
-static zm_status read_ebv(zm_source_table *table, const five_columns *extinction,
-                          const zm_log *log, zm_tally *bad, double *scratch,
-                          zm_source_list *list)
+// A table while its magnitudes are read.
+typedef struct reader {
+    const char *path;
+    zm_source_table *table;
+    const zm_log *log;
+    zm_tally *bad;
+    double *scratch;    // (rows)
+    double *extinction; // (rows, ZM_BANDS) mag, or NULL: no such columns
+    zm_source_list *list;
+} reader;
+
+static zm_status read_column(reader *r, const zm_source_column *column)
+{
+    return zm_source_table_f64(r->table, column, r->log, r->bad, r->scratch);
+}
+
+// The first column of those names as E(B-V), after a division.
+static zm_status read_ebv_column(reader *r, const char *const *names, size_t count,
+                                 double divisor)
+{
+    zm_source_column column = {.found = false};
+    for (size_t i = 0; i < count && !column.found; i++)
+        ZM_TRY(zm_source_table_find(r->table, names[i], 1, &column));
+    ZM_TRY(read_column(r, &column));
+    for (uint64_t i = 0; i < r->list->count; i++)
+        if (fabs(r->scratch[i]) < 100.0) // not -9999
+            r->list->sources[i].row.ebv = (float)(r->scratch[i] / divisor);
+    return ZM_OK;
+}
+
+static zm_status read_extinctions(reader *r)
+{
+    const uint64_t rows = r->list->count;
+    five_columns columns;
+    zm_ebv_fit fit = {0};
+    ZM_TRY(find_five(r->table, "extinction_%b", "EXTINCTION", &columns));
+    if (!columns.found)
+        return ZM_OK;
+    r->extinction = zm_calloc(rows, ZM_BANDS * sizeof *r->extinction);
+    if (!r->extinction)
+        return ZM_FAIL(ZM_ERR_MEMORY,
+                       "%s: no memory for the extinction of %" PRIu64 " rows", r->path,
+                       rows);
+    for (uint64_t b = 0; b < ZM_BANDS; b++) {
+        ZM_TRY(read_column(r, &columns.band[b]));
+        for (uint64_t i = 0; i < rows; i++)
+            r->extinction[i * ZM_BANDS + b] = r->scratch[i];
+    }
+    for (uint64_t i = 0; i < rows; i++)
+        r->list->sources[i].row.ebv =
+            (float)zm_ebv_fit_row(&fit, &r->extinction[i * ZM_BANDS]);
+    const double factor = zm_ebv_fit_factor(&fit);
+    for (uint64_t i = 0; i < rows; i++)
+        r->list->sources[i].row.ebv =
+            (float)((double)r->list->sources[i].row.ebv * factor);
+    return ZM_OK;
+}
+
+// E(B-V) of every row, where anything tells it; the best source comes last.
+static zm_status read_ebv(reader *r)
 {
     static const char *const names[] = {"ebv", "e_bv", "ebv_sfd"};
     static const char *const r_names[] = {"extinction_r", "ext_r"};
-    zm_source_column ebv = {.found = false};
-    zm_source_column extinction_r = {.found = false};
-    if (extinction->found)
-        extinction_r = extinction->band[2];
-    for (size_t i = 0; i < ZM_COUNT_OF(names) && !ebv.found; i++)
-        ZM_TRY(zm_source_table_find(table, names[i], 1, &ebv));
-    for (size_t i = 0; i < ZM_COUNT_OF(r_names) && !extinction_r.found; i++)
-        ZM_TRY(zm_source_table_find(table, r_names[i], 1, &extinction_r));
-    ZM_TRY(zm_source_table_f64(table, &extinction_r, log, bad, scratch));
-    for (uint64_t i = 0; i < list->count; i++)
-        if (fabs(scratch[i]) < 100.0) // not -9999
-            list->sources[i].row.ebv = (float)(scratch[i] / zm_sfd_extinction_per_ebv[2]);
-    ZM_TRY(zm_source_table_f64(table, &ebv, log, bad, scratch));
-    for (uint64_t i = 0; i < list->count; i++)
-        if (fabs(scratch[i]) < 100.0)
-            list->sources[i].row.ebv = (float)scratch[i];
-    return ZM_OK;
+    ZM_TRY(read_extinctions(r));
+    if (!r->extinction)
+        ZM_TRY(read_ebv_column(r, r_names, ZM_COUNT_OF(r_names),
+                               zm_sfd_extinction_per_ebv[2]));
+    return read_ebv_column(r, names, ZM_COUNT_OF(names), 1.0);
 }
 
 static void take_values(const mag_form *form, int band, const double *values,
@@ -118,14 +165,13 @@ static void take_values(const mag_form *form, int band, const double *values,
     }
 }
 
-// Takes the extinction off: the catalogue's, else what E(B-V) amounts to.
-static void deredden(int band, const double *extinction, zm_source_list *list)
+static void deredden(const reader *r, int band)
 {
-    for (uint64_t i = 0; i < list->count; i++) {
-        zm_row *row = &list->sources[i].row;
-        double a_mag = fabs(extinction[i]) < 100.0 ? extinction[i] : (double)NAN;
-        if (isnan(a_mag))
-            a_mag = zm_sfd_extinction_per_ebv[band] * (double)row->ebv;
+    for (uint64_t i = 0; i < r->list->count; i++) {
+        zm_row *row = &r->list->sources[i].row;
+        const double given =
+            r->extinction ? r->extinction[i * ZM_BANDS + (uint64_t)band] : (double)NAN;
+        const double a_mag = zm_extinction_mag(given, (double)row->ebv, band);
         if (isnan(a_mag))
             row->flags |= ZM_FLAG_NOT_DEREDDENED;
         else
@@ -133,25 +179,33 @@ static void deredden(int band, const double *extinction, zm_source_list *list)
     }
 }
 
+static zm_status read_mags(reader *r, const mag_form *form, const five_columns *columns)
+{
+    ZM_TRY(read_ebv(r));
+    r->list->mag_kind = form ? form->kind : ZM_MAG_APERTURE;
+    for (int band = 0; form && band < ZM_BANDS; band++) {
+        ZM_TRY(read_column(r, &columns->band[band]));
+        take_values(form, band, r->scratch, r->list);
+        if (!form->is_dereddened)
+            deredden(r, band);
+    }
+    return ZM_OK;
+}
+
 zm_status zm_source_mags_read(const char *path, zm_source_table *table,
                               zm_mag_choice choice, const zm_log *log, zm_tally *bad,
                               double *scratch, zm_source_list *list)
 {
     const mag_form *form = NULL;
-    five_columns mags, extinction;
-    ZM_TRY(choose_form(path, table, choice, &form, &mags));
-    ZM_TRY(find_five(table, "extinction_%b", "EXTINCTION", &extinction));
-    ZM_TRY(read_ebv(table, &extinction, log, bad, scratch, list));
-    list->mag_kind = form ? form->kind : ZM_MAG_APERTURE;
-    for (int band = 0; form && band < ZM_BANDS; band++) {
-        ZM_TRY(zm_source_table_f64(table, &mags.band[band], log, bad, scratch));
-        take_values(form, band, scratch, list);
-        if (form->is_dereddened)
-            continue;
-        const zm_source_column none = {.found = false};
-        ZM_TRY(zm_source_table_f64(
-            table, extinction.found ? &extinction.band[band] : &none, log, bad, scratch));
-        deredden(band, scratch, list);
-    }
-    return ZM_OK;
+    five_columns columns;
+    reader r = {.path = path,
+                .table = table,
+                .log = log,
+                .bad = bad,
+                .scratch = scratch,
+                .list = list};
+    ZM_TRY(choose_form(path, table, choice, &form, &columns));
+    const zm_status st = read_mags(&r, form, &columns);
+    free(r.extinction);
+    return st;
 }

@@ -190,6 +190,10 @@ Test(catalog, names_what_is_missing_or_wrong)
     r = good;
     r.extinction = broken;
     expect_error(&r, "column EXTINCTION, row 0");
+    static const float unmeasured[5] = {0.1f, 0.1f, -9999.0f, 0.1f, 0.1f};
+    r.extinction = unmeasured;
+    expect_error(&r,
+                 "column EXTINCTION, row 0: expected -1 to 100 mag, found 0.1 0.1 -9999");
 }
 
 // Writes size bytes of a good catalogue, with the value of a header card replaced.

@@ -38,8 +38,8 @@ Test(source_list, a_table_of_skyserver_is_read_exactly)
         "objID,RA,dec,run,Camcol,FIELD,modelMag_u,modelMag_g,modelMag_r,modelMag_i,"
         "modelMag_z,extinction_u,extinction_g,extinction_r,extinction_i,extinction_z,z,"
         "zWarning\r\n"
-        "1237662301903192107,229.525576,42.745854,3918,3,213,16,15.5,15,14.75,14.5,0.5,"
-        "0.25,0.2751,0.125,0.0625,0.04027,0\r\n"
+        "1237662301903192107,229.525576,42.745854,3918,3,213,16,15.5,15,14.75,14.5,"
+        "0.5155,0.3793,0.2751,0.2086,0.1479,0.04027,0\r\n"
         "1237662301903192106,10,-5,null,NULL,,-9999,15,15,15,15,,,,,,0.1,4\r\n";
     heard h = {0};
     zm_source_list list = {0};
@@ -51,8 +51,9 @@ Test(source_list, a_table_of_skyserver_is_read_exactly)
     cr_expect_eq(s[0].row.object_id, INT64_C(1237662301903192107)); // more than 2^53
     cr_expect(s[0].row.ra_deg == 229.525576 && s[0].row.dec_deg == 42.745854);
     cr_expect(s[0].run == 3918 && s[0].camcol == 3 && s[0].number == 213);
-    cr_expect(s[0].row.z == 0.04027f && s[0].row.ebv == (float)(0.2751 / 2.751));
-    static const float expected[ZM_BANDS] = {15.5f, 15.25f, 14.7249f, 14.625f, 14.4375f};
+    cr_expect(s[0].row.z == 0.04027f && s[0].row.ebv == 0.1f);
+    static const float expected[ZM_BANDS] = {15.4845f, 15.1207f, 14.7249f, 14.5414f,
+                                             14.3521f};
     for (int b = 0; b < ZM_BANDS; b++)
         cr_expect_float_eq(s[0].row.mags[b], expected[b], 2e-6f, "band %d", b);
     cr_expect_eq(s[0].row.flags, 0u);
@@ -73,9 +74,9 @@ Test(source_list, bare_letters_are_magnitudes_and_redshift_has_its_own_name)
     const zm_row *row = &list.sources[0].row;
     cr_expect_eq(row->z, 0.1f);
     static const double given[ZM_BANDS] = {19, 18, 17, 16.5, 16.25};
-    static const double sfd98[ZM_BANDS] = {5.155, 3.793, 2.751, 2.086, 1.479};
-    for (int b = 0; b < ZM_BANDS; b++) // SDSS's own coefficients
-        cr_expect_float_eq((double)row->mags[b], given[b] - 0.1 * sfd98[b], 2e-6,
+    static const double sf11[ZM_BANDS] = {4.239, 3.303, 2.285, 1.698, 1.263};
+    for (int b = 0; b < ZM_BANDS; b++)
+        cr_expect_float_eq((double)row->mags[b], given[b] - 0.1 * sf11[b], 2e-6,
                            "band %d", b);
     cr_expect_eq(row->object_id, 0);
     zm_source_list_finish(&list);
@@ -85,6 +86,40 @@ Test(source_list, bare_letters_are_magnitudes_and_redshift_has_its_own_name)
     zm_source_list_finish(&list);
     expect_ok(read_text("z,ra,dec\n0.25,1,2\n", ZM_MAGS_AUTO, &h, &list));
     cr_expect(list.sources[0].row.z == 0.25f && list.mag_kind == ZM_MAG_APERTURE);
+    zm_source_list_finish(&list);
+}
+
+// SDSS has published extinctions by two sets of coefficients of the same E(B-V): 17 %
+// apart in r, but only 1 % in the ratios of the bands.
+Test(source_list, ebv_is_the_same_from_either_set_of_coefficients)
+{
+    static const double *const sets[] = {zm_sfd_extinction_per_ebv,
+                                         zm_extinction_per_ebv};
+    static const double ebv[] = {0.02, 0.3};
+    for (size_t s = 0; s < ZM_COUNT_OF(sets); s++) {
+        char text[1024] = "extinction_u,extinction_g,extinction_r,extinction_i,"
+                          "extinction_z,ra,dec\n-9999,0,0,0,0,1,2\n";
+        for (size_t i = 0; i < ZM_COUNT_OF(ebv); i++) {
+            for (int b = 0; b < ZM_BANDS; b++) { // SkyServer prints so many digits
+                const size_t n = strlen(text);
+                snprintf(text + n, sizeof text - n, "%.7f,", ebv[i] * sets[s][b]);
+            }
+            strcat(text, "1,2\n");
+        }
+        heard h = {0};
+        zm_source_list list = {0};
+        expect_ok(read_text(text, ZM_MAGS_AUTO, &h, &list));
+        cr_expect(isnan(list.sources[0].row.ebv));
+        for (size_t i = 0; i < ZM_COUNT_OF(ebv); i++)
+            cr_expect_float_eq((double)list.sources[i + 1].row.ebv, ebv[i], 1e-6);
+        zm_source_list_finish(&list);
+    }
+    heard h = {0};
+    zm_source_list list = {0};
+    expect_ok(read_text("ra,dec,ext_r,ebv\n1,2,0.5502,\n1,2,0.5502,0.1\n1,2,-9999,\n",
+                        ZM_MAGS_AUTO, &h, &list));
+    cr_expect_float_eq((double)list.sources[0].row.ebv, 0.2, 1e-7);
+    cr_expect(list.sources[1].row.ebv == 0.1f && isnan(list.sources[2].row.ebv));
     zm_source_list_finish(&list);
 }
 
@@ -185,7 +220,7 @@ Test(source_list, vector_columns_of_fits_are_read)
     char dir[TEST_PATH], path[TEST_PATH];
     double ra[2] = {10, 20}, dec[2] = {-1, 1};
     float flux[10] = {1, 2, 4, 8, 16, 100, 200, 400, 800, -1};
-    float extinction[10] = {0.5f, 0.4f, 0.2751f, 0.2f, 0.1f};
+    float extinction[10] = {0.4239f, 0.3303f, 0.2285f, 0.1698f, 0.1263f}; // SF11
     float z[2] = {0.1f, NAN};
     LONGLONG id[2] = {INT64_C(1237662301903192107), 7};
     int status = 0;
