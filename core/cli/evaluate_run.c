@@ -14,14 +14,6 @@ enum { WIDTH = 900, HEIGHT = 800, WINDOWS = 50 };
 static const zm_box upper = {120, 90, 870, 500}, lower = {120, 560, 870, 715};
 static const uint32_t pale = 0xa9c8e6, blue = 0x0055aa, red = 0xcc3311, dark = 0x262626;
 
-static bool positive(const double *v, uint64_t n)
-{
-    for (uint64_t i = 0; i < n; i++)
-        if (isfinite(v[i]) && v[i] <= 0)
-            return false;
-    return true;
-}
-
 static void widen(zm_range *r, const double *v, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)
@@ -31,14 +23,16 @@ static void widen(zm_range *r, const double *v, uint64_t n)
         }
 }
 
-// Ends of the loss axis with a margin, in the logarithm where every loss is positive.
-static zm_range loss_range(const zm_training_curve *c, bool log)
+// Ends of the loss axis with a margin; log where the losses are positive and span a
+// decade, which is what such an axis needs for its labels.
+static zm_range loss_range(const zm_training_curve *c, bool *log)
 {
     zm_range r = {INFINITY, -INFINITY};
     widen(&r, c->loss, c->steps);
     widen(&r, c->val_loss, c->validations);
-    if (log) {
-        const double margin = pow(fmax(r.high / r.low, 1.05), 0.05);
+    *log = r.low > 0 && r.high >= 10 * r.low;
+    if (*log) {
+        const double margin = pow(r.high / r.low, 0.05);
         return (zm_range){r.low / margin, r.high * margin};
     }
     const double margin = 0.05 * fmax(r.high - r.low, 1e-6);
@@ -48,8 +42,8 @@ static zm_range loss_range(const zm_training_curve *c, bool log)
 static void draw_loss(zm_plot *plot, const zm_training_curve *c, const double *smooth,
                       zm_range x)
 {
-    const bool log = positive(c->loss, c->steps) && positive(c->val_loss, c->validations);
-    const zm_range y = loss_range(c, log);
+    bool log;
+    const zm_range y = loss_range(c, &log);
     const uint64_t best = zm_training_curve_best(c);
     char numbers[ZM_PLOT_TEXT];
     int n = snprintf(numbers, sizeof numbers, "last loss %.4g", smooth[c->steps - 1]);
