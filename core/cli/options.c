@@ -67,7 +67,40 @@ bool zm_options_given(const zm_options *options, const char *name)
     return i < options->state->count && options->state->from[i] != ZM_FROM_DEFAULT;
 }
 
+// Names of what was given although default or preset say the same; the values cannot show
+// it. NULL when memory is out.
+static json_t *given_anyway(const struct zm_options_state *s, const json_t *values)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; names && i < s->count; i++) {
+        const json_t *now = json_object_get(values, s->all[i].name);
+        const json_t *before = json_object_get(s->before, s->all[i].name);
+        const bool given = s->from[i] == ZM_FROM_CONFIG || s->from[i] == ZM_FROM_COMMAND;
+        if (given && now && json_equal(now, before) &&
+            json_array_append_new(names, json_string(s->all[i].name)) != 0) {
+            json_decref(names);
+            names = NULL;
+        }
+    }
+    return names;
+}
+
 json_t *zm_options_json(const zm_options *options)
+{
+    json_t *object = zm_options_values(options);
+    json_t *names = object ? given_anyway(options->state, object) : NULL;
+    if (names && json_array_size(names) == 0) {
+        json_decref(names);
+        return object;
+    }
+    if (!names || json_object_set_new(object, ZM_OPTIONS_GIVEN, names) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *zm_options_values(const zm_options *options)
 {
     const struct zm_options_state *s = options->state;
     json_t *object = json_object();
@@ -103,6 +136,7 @@ void zm_options_finish(zm_options *options)
             free(s->negations[i]);
     }
     json_decref(s->config);
+    json_decref(s->before);
     free(s->kept);
     free(s->help);
     free(s->negations);

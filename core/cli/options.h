@@ -19,7 +19,8 @@
 // then default. A flag that a preset or a file turns on is turned off by --no-NAME.
 //
 // A --config file may hold every value in effect, as --print-config writes them. So only
-// what differs from the default (with a preset: from the preset's) counts as given there.
+// what differs from the default (with a preset: from the preset's) counts as given there,
+// and what the file lists by name under "given".
 // A file that records which preset it was made with is not combined with another one.
 #ifndef ZM_OPTIONS_H
 #define ZM_OPTIONS_H
@@ -123,14 +124,18 @@ typedef struct zm_options {
 //   --completion SHELL  the verb's part of a completion script (zmae completion)
 zm_status zm_options_parse(zm_options *options, int argc, const char *const *argv);
 
-// Whether the option was set: on the command line, by the environment, by --config to
-// another value than it would have had anyway, or by --preset.
+// Whether the option was set: on the command line, by the environment, by --config (to
+// another value than it would have had anyway, or listed as given), or by --preset.
 bool zm_options_given(const zm_options *options, const char *name);
 
 // The effective values of all options as a JSON object that --config reads back; a new
 // reference, NULL when memory is out. Options without a value are left out, but of a verb
-// with presets "preset" is null where none was chosen.
+// with presets "preset" is null where none was chosen. "given" lists, where there are
+// any, the options that were given with the value that default or preset have, too.
 json_t *zm_options_json(const zm_options *options);
+
+// The same without "given".
+json_t *zm_options_values(const zm_options *options);
 
 void zm_options_finish(zm_options *options);
 

@@ -31,6 +31,7 @@ struct zm_options_state {
     size_t kept_count;
     const char *preset, *config_path;
     json_t *config;
+    json_t *before; // values of all options by default and preset
     bool print_config;
 };
 
@@ -60,6 +61,8 @@ zm_status zm_options_join_tables(zm_options *options);
 size_t zm_options_find(const struct zm_options_state *s, const char *name); // or count
 // --config, --print-config: about the options, not of them.
 bool zm_options_is_about(const char *name);
+// The key of a --config file that lists what was given with the value it had anyway.
+#define ZM_OPTIONS_GIVEN "given"
 
 // ---- options_popt.c: the command line and --help
 zm_status zm_options_make_popt(zm_options *options, int argc, const char *const *argv);

@@ -88,13 +88,41 @@ static zm_status load_config(struct zm_options_state *s)
     return ZM_OK;
 }
 
-// A value that the option has already leaves it what it was: by default, or by a preset.
+// The list of names under "given", where the file has one.
+static zm_status check_given(const struct zm_options_state *s, const json_t *list)
+{
+    if (!json_is_array(list))
+        return ZM_FAIL(ZM_ERR_USAGE, "%s: \"" ZM_OPTIONS_GIVEN "\": wanted an array",
+                       s->config_path);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (!name || zm_options_find(s, name) == s->count || zm_options_is_about(name))
+            return ZM_FAIL(ZM_ERR_USAGE,
+                           "%s: \"" ZM_OPTIONS_GIVEN
+                           "\": \"%s\" is not an option of this "
+                           "verb",
+                           s->config_path, name ? name : "");
+    }
+    return ZM_OK;
+}
+
+static bool is_listed(const struct zm_options_state *s, size_t i)
+{
+    const json_t *list = json_object_get(s->config, ZM_OPTIONS_GIVEN);
+    for (size_t k = 0; k < json_array_size(list); k++)
+        if (strcmp(json_string_value(json_array_get(list, k)), s->all[i].name) == 0)
+            return true;
+    return false;
+}
+
+// A value that the option has already leaves it what it was, by default or by a preset,
+// unless it is listed.
 static zm_status apply_config_value(struct zm_options_state *s, size_t i, json_t *value)
 {
     json_t *before = zm_option_json(&s->all[i]);
     const zm_status st = zm_option_set_json(&s->all[i], value);
     json_t *after = zm_option_json(&s->all[i]);
-    if (st == ZM_OK && !(before && json_equal(before, after)))
+    if (st == ZM_OK && (is_listed(s, i) || !(before && json_equal(before, after))))
         s->from[i] = ZM_FROM_CONFIG;
     json_decref(before);
     json_decref(after);
@@ -105,8 +133,13 @@ static zm_status apply_config(struct zm_options_state *s)
 {
     const char *key;
     json_t *value;
+    const json_t *given = json_object_get(s->config, ZM_OPTIONS_GIVEN);
+    if (given)
+        ZM_TRY(check_given(s, given));
     json_object_foreach(s->config, key, value)
     {
+        if (value == given)
+            continue;
         const size_t i = zm_options_find(s, key);
         if (i == s->count || zm_options_is_about(key))
             return ZM_FAIL(ZM_ERR_USAGE, "%s: \"%s\" is not an option of this verb",
@@ -140,6 +173,8 @@ zm_status zm_options_apply(zm_options *options)
     if (s->config_path)
         ZM_TRY(load_config(s));
     ZM_TRY(choose_preset(options));
+    if (!(s->before = zm_options_values(options)))
+        return zm_options_out_of_memory();
     ZM_TRY(apply_config(s));
     ZM_TRY(apply_environment(s));
     for (size_t i = 0; i < s->count; i++)

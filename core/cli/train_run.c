@@ -132,7 +132,7 @@ static zm_status describe_config(run *r)
     static const char *const apart[] = {
         "out",    "resume",           "device",    "threads", "quiet", "verbose",
         "config", "checkpoint-every", "log-every", "init",    "data",  "preset"};
-    json_t *all = zm_options_json(r->options);
+    json_t *all = zm_options_values(r->options);
     for (size_t i = 0; i < ZM_COUNT_OF(apart); i++)
         json_object_del(all, apart[i]);
     json_object_set_new(all, "objects", json_integer((json_int_t)r->ds->count));

@@ -75,6 +75,11 @@ finetune --init "$dir/try0/model.safetensors" --head pdf --bins 60 --z-range=-0.
 finetune --init "$dir/pdf/model.safetensors" --out "$dir/again" # keeps its head
 "$zmae" info --json "$dir/again/model.safetensors" >"$dir/again.json"
 grep -q '"z_max": 1.1' "$dir/again.json" || fail "the head of --init was not kept"
+# A head that was asked for although it is the default is in config.json, too.
+finetune --init "$dir/pdf/model.safetensors" --head regression --out "$dir/point"
+"$zmae" finetune --config "$dir/point/config.json" --out "$dir/point-again"
+cmp "$dir/point/model.safetensors" "$dir/point-again/model.safetensors" ||
+    fail "config.json does not repeat the run that wrote it"
 finetune --init "$init" --head gauss --out "$dir/gauss" --log-every 1
 # In units of the training redshifts' spread the first residuals are about 1, and the log
 # variance of z, below 0.5 squared, makes the loss negative from the first step.

@@ -159,6 +159,42 @@ Test(options, a_file_gives_only_what_differs_from_the_default)
     zm_options_finish(&t.o);
 }
 
+Test(options, what_was_given_with_its_default_stays_given_in_a_file)
+{
+    trial t, back;
+    PARSE(&t, "--data", "a", "--steps", "1000", "--preset", "large", "--noise", "0.1");
+    cr_assert_eq(t.status, ZM_OK, "%s", zm_error_detail());
+    json_t *json = zm_options_json(&t.o);
+    char *text = json_dumps(json, 0);
+    PARSE(&back, "--config", config(text));
+    cr_assert_eq(back.status, ZM_OK, "%s", zm_error_detail());
+    cr_expect(zm_options_given(&back.o, "steps"), "%s", text);
+    cr_expect_not(zm_options_given(&back.o, "lr"), "%s", text);
+    json_t *again = zm_options_json(&back.o);
+    cr_expect(json_equal(json, again), "%s", text);
+    json_decref(again);
+    json_decref(json);
+    free(text);
+    zm_options_finish(&t.o);
+    zm_options_finish(&back.o);
+}
+
+Test(options, a_list_of_what_was_given_has_only_names_of_options)
+{
+    static const char *const bad[] = {"{\"data\": \"a\", \"given\": \"steps\"}",
+                                      "{\"data\": \"a\", \"given\": [\"stepz\"]}",
+                                      "{\"data\": \"a\", \"given\": [\"config\"]}",
+                                      "{\"data\": \"a\", \"given\": [1]}"};
+    for (size_t i = 0; i < ZM_COUNT_OF(bad); i++) {
+        trial t;
+        PARSE(&t, "--config", config(bad[i]));
+        cr_expect_eq(t.status, ZM_ERR_USAGE, "%s", bad[i]);
+        cr_expect_not_null(strstr(zm_error_detail(), "given"), "%s", zm_error_detail());
+        zm_options_finish(&t.o);
+        remove_config();
+    }
+}
+
 Test(options, a_file_wins_over_the_preset_and_loses_to_the_command_line)
 {
     trial t;
