@@ -241,6 +241,24 @@ static zm_status build(const zm_finetune_args *a, const zm_options *o,
     return ZM_OK;
 }
 
+// An autoencoder for cutouts of the side that --image asks for.
+static zm_status resize(const zm_finetune_args *a, const zm_options *o, zm_model **init)
+{
+    zm_model *resized = NULL;
+    const uint32_t has = zm_model_vit(*init)->image, asked = a->encoder.vit.image;
+    if ((*init)->kind != ZM_MODEL_MAE || !zm_options_given(o, "image") || asked == has)
+        return ZM_OK;
+    if (zm_model_resize_positions(*init, asked, &resized) != ZM_OK)
+        return ZM_FAIL(ZM_ERR_USAGE, "--image %u: %s: %s", asked, (*init)->path,
+                       zm_error_detail());
+    const zm_log log = zm_cli_log(&o->common);
+    zm_log_write(&log, ZM_LOG_INFO, "%s: positions interpolated from %u pixels to %u",
+                 (*init)->path, has, asked);
+    zm_model_destroy(init);
+    *init = resized;
+    return ZM_OK;
+}
+
 zm_status zm_finetune_model(const void *user, const zm_options *o, zm_dataset *ds,
                             const zm_order *order, zm_model **out)
 {
@@ -252,7 +270,9 @@ zm_status zm_finetune_model(const void *user, const zm_options *o, zm_dataset *d
         return build(a, o, NULL, ds, order, out);
     const uint32_t heads = zm_options_given(o, "heads") ? a->encoder.vit.heads : 0;
     ZM_TRY(zm_model_load(a->train.init, heads, 0, &init));
-    zm_status st = zm_encoder_agrees(o, &a->encoder, init);
+    zm_status st = resize(a, o, &init);
+    if (st == ZM_OK)
+        st = zm_encoder_agrees(o, &a->encoder, init);
     const bool asinh = init->pre.stretch == ZM_STRETCH_ASINH;
     if (st == ZM_OK && zm_options_given(o, "stretch") &&
         asinh != (strcmp(a->encoder.stretch, "asinh") == 0))

@@ -14,7 +14,9 @@ typedef struct zm_finetune_args {
 } zm_finetune_args;
 
 // A zm_train_model_maker; user is a struct zm_finetune_args.
-//   --init AUTOENCODER   lends its encoder and how it sees pixels
+//   --init AUTOENCODER   lends its encoder and how it sees pixels; with --image of
+//   another
+//                        side, its positions are interpolated (zm_model_resize_positions)
 //   --init FINE-TUNED    every tensor, head and branches; with another head or other
 //                        branches, what both have but the last layer; an encoder that
 //                        trained goes on training unless --no-train-encoder

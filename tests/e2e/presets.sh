@@ -103,6 +103,13 @@ scratch --resume auto
 cmp "$dir/whole.safetensors" "$dir/scratch/model.safetensors" ||
     fail "a run from scratch does not go on to the same bytes"
 
+# Cutouts larger than those of the autoencoder, where asked for: as convert makes it first.
+finetune --init "$init" --image 48 --out "$dir/larger"
+"$zmae" convert "$init" "$dir/init48.safetensors" --image 48
+finetune --init "$dir/init48.safetensors" --out "$dir/larger-too"
+cmp "$dir/larger/model.safetensors" "$dir/larger-too/model.safetensors" ||
+    fail "--image does not do what convert does"
+
 # refused WORD COMMAND...: exit 2, the message has the word, nothing is left
 refused() {
     local word=$1 status=0
@@ -115,7 +122,10 @@ refused() {
 refused --init finetune
 refused --init finetune --init "$init" --from-scratch
 refused --patch finetune --init "$init" --patch 4
-refused --image finetune --init "$init" --image 48
+refused --image finetune --init "$init" --image 44
+refused --image finetune --init "$dir/larger/model.safetensors" --image 32
+refused --patch finetune --init "$init" --image 48 --patch 4
+refused --image pretrain --init "$init" --image 48
 refused --blocks finetune --init "$init" --blocks plain
 refused --stretch finetune --init "$init" --stretch none
 refused --width pretrain --init "$init" --width 96
@@ -128,4 +138,4 @@ refused --bins finetune --init "$init" --bins 90
 refused --z-range finetune --init "$init" --head pdf --z-range 0.4
 refused range finetune --init "$init" --head pdf --z-range 0.4,0.4
 refused 'no encoder' finetune --init "$dir/try7/model.safetensors" --branches encoder
-echo "2 + 9 presets, $tried models: parameters of the paper's networks; 16 contradictions refused"
+echo "2 + 9 presets, $tried models: parameters of the paper's networks; 19 contradictions refused"
