@@ -68,14 +68,16 @@ bool zm_options_given(const zm_options *options, const char *name)
 }
 
 // Names of what was given although default or preset say the same; the values cannot show
-// it. NULL when memory is out.
+// it. The preset itself needs no such mark. NULL when memory is out.
 static json_t *given_anyway(const struct zm_options_state *s, const json_t *values)
 {
     json_t *names = json_array();
     for (size_t i = 0; names && i < s->count; i++) {
         const json_t *now = json_object_get(values, s->all[i].name);
         const json_t *before = json_object_get(s->before, s->all[i].name);
-        const bool given = s->from[i] == ZM_FROM_CONFIG || s->from[i] == ZM_FROM_COMMAND;
+        const bool given =
+            (s->from[i] == ZM_FROM_CONFIG || s->from[i] == ZM_FROM_COMMAND) &&
+            s->all[i].value.string != &s->preset;
         if (given && now && json_equal(now, before) &&
             json_array_append_new(names, json_string(s->all[i].name)) != 0) {
             json_decref(names);

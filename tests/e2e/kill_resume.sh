@@ -19,10 +19,16 @@ fail() {
 small=(--image 16 --patch 8 --width 32 --depth 2 --heads 2 --decoder-width 32
     --decoder-depth 1 --decoder-heads 2)
 "$zmae" simulate --count 96 --size 32 --seed 5 --out "$dir/data.safetensors" --quiet
+"$zmae" simulate --count 240 --size 16 --seed 6 --out "$dir/many.safetensors" --quiet
 common=(--data "$dir/data.safetensors" --batch 16 --val 0.2 --augment flip,rot90,angle
     --noise 0.1 --checkpoint-every 7 --seed 6 --quiet)
 pretrain=(pretrain "${common[@]}" "${small[@]}" --steps 1500)
 finetune=(finetune "${common[@]}" --init "$dir/pretrain-whole/model.safetensors" --steps 120)
+# a fresh encoder that trains, with running means, and a map learnt on the validation part
+pdf=(finetune --data "$dir/many.safetensors" --from-scratch --branches encoder,magnitudes
+    --image 16 --patch 8 --width 32 --depth 2 --heads 2 --head pdf --bins 40
+    --calibrate quantile --val 0.5 --val-every 5 --checkpoint-every 7 --batch 16
+    --seed 6 --quiet --steps 120)
 
 now_ms() { date +%s%3N; }
 
@@ -57,6 +63,11 @@ run_killed() {
 
 run_killed pretrain "${pretrain[@]}"
 run_killed finetune "${finetune[@]}"
+run_killed pdf "${pdf[@]}"
+for file in model best; do
+    "$zmae" info --json "$dir/pdf-killed/$file.safetensors" | grep -q '"map"' ||
+        fail "pdf: $file.safetensors has lost its calibration"
+done
 
 # Ctrl-C: saves, exits 130, and the run continues to the same bytes.
 "$zmae" "${pretrain[@]}" --out "$dir/pretrain-int" &

@@ -21,12 +21,41 @@ short=(--steps 2 --batch 8 --quiet)
 pretrain() { "$zmae" pretrain --data "$dir/sky.fits" "${short[@]}" "$@"; }
 finetune() { "$zmae" finetune --data "$dir/sky.fits" "${short[@]}" "$@"; }
 
+# prints VERB PRESET KEY VALUE...: the numbers of the paper, not those of presets.c
+prints() {
+    local verb=$1 preset=$2
+    shift 2
+    "$zmae" "$verb" --preset "$preset" --print-config >"$dir/config.json"
+    while (($#)); do
+        grep -q "^  \"$1\": $2,\$" "$dir/config.json" || fail "$preset: $1 is not $2"
+        shift 2
+    done
+}
+network=(image 32 patch 8 width 192 depth 12 heads 3)
+for name in astromae astromae-plain; do
+    prints pretrain "$name" "${network[@]}" decoder-width 192 decoder-depth 4 decoder-heads 3 \
+        mask-ratio 0.75 norm-pix false batch 2048 epochs 2000 warmup-epochs 196 lr 0.00117 \
+        weight-decay 0.05 schedule '"cosine"' augment '"flip,angle"' noise 0.0 clip 0.0
+done
+for name in '' -vit -vit-magnitude -vit-inception -inception -henghes -scratch-vit \
+    -scratch-vit-magnitude; do
+    prints finetune "astromae-exp1$name" "${network[@]}" batch 1024 epochs 700 lr 0.0001 \
+        schedule '"cyclic"' weight-decay 0.005 noise 0.05 head '"regression"' \
+        augment '"flip,angle"' train-encoder false clip 0.0
+done
+prints finetune astromae-exp2 batch 1024 epochs 100 lr 7.2e-5 warmup-epochs 36 \
+    schedule '"cosine"' weight-decay 0.005 noise 0.2 head '"regression"'
+# 43 of 48 objects train: 5 steps of 8 an epoch, whose rate rises over 196 epochs
+first_rate() { sed -n '1s/.*"lr":\([^,}]*\).*/\1/p' "$dir/$1/log.jsonl"; }
+
 for name in astromae astromae-plain; do
     pretrain --preset "$name" --out "$dir/$name"
     "$zmae" reconstruct --model "$dir/$name/model.safetensors" --data "$dir/sky.fits" \
         --out "$dir/$name.png" --quiet >/dev/null
     (($(wc -l <"$dir/$name/log.jsonl") == 3)) || fail "$name: not two steps and a validation"
 done
+awk -v x="$(first_rate astromae)" 'BEGIN { exit !(x > 1.1938e-6 && x < 1.1940e-6) }' ||
+    fail "the first step of the warm-up has the rate $(first_rate astromae)"
 init=$dir/astromae/model.safetensors
 plain=$dir/astromae-plain/model.safetensors
 

@@ -141,6 +141,31 @@ Test(ensemble, symmetries_of_one_model_are_the_mean_over_turned_cutouts)
     }
 }
 
+// The first of two models has seen other magnitudes only; a bad row is predicted by none.
+Test(ensemble, any_model_may_raise_a_flag)
+{
+    enum { BAD = 6 };
+    bench b;
+    uint32_t flags[OBJECTS];
+    begin(&b, 0, 2);
+    b.ds->rows[BAD].flags = ZM_FLAG_BAD_ROW;
+    zm_model *models[] = {model_of(&pdf_head, 1), model_of(&pdf_head, 2)};
+    for (int band = 0; band < ZM_BANDS; band++) {
+        models[0]->pre.mag_min[band] = 30.0f;
+        models[0]->pre.mag_max[band] = 31.0f;
+    }
+    double *p = predict(&b, models, 2, &(zm_ensemble_options){4, false}, flags);
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        cr_expect(flags[i] & ZM_FLAG_OUTSIDE_TRAINING, "object %u", i);
+        cr_expect_eq(isnan(p[i * BINS]), i == BLIND || i == BAD, "object %u", i);
+    }
+    cr_expect(flags[BAD] & ZM_FLAG_BAD_ROW && flags[BLIND] & ZM_FLAG_NO_IMAGE);
+    free(p);
+    zm_model_destroy(&models[0]);
+    zm_model_destroy(&models[1]);
+    end(&b);
+}
+
 Test(ensemble, results_depend_on_neither_batch_nor_threads)
 {
     zm_model *models[] = {model_of(&pdf_head, 1), model_of(&gauss_head, 2)};

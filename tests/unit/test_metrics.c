@@ -15,24 +15,34 @@ static void expect_near(double found, double wanted, double tolerance, const cha
 // z_spec = 0 makes dz = z_phot, so that every value below can be checked by hand.
 Test(metrics, have_the_values_worked_out_by_hand)
 {
-    const double z_phot[] = {0.30, -0.02, 0.01, 0.055, 0.00};
+    const double z_phot[] = {0.30, -0.02, 0.01, 0.08, 0.00};
     const double z_spec[] = {0, 0, 0, 0, 0};
     zm_metrics m;
     cr_assert_eq(zm_metrics_compute(z_phot, z_spec, 5, 1, 0, &m), ZM_OK);
     const double eps = 4 * DBL_EPSILON;
-    // sorted dz: -0.02 0 0.01 0.055 0.30; deviations from 0.01: 0 0.01 0.03 0.045 0.29
-    expect_near(m.value[ZM_BIAS_MEAN], 0.345 / 5, eps, "bias_mean");
+    // sorted dz: -0.02 0 0.01 0.08 0.30; deviations from 0.01: 0 0.01 0.03 0.07 0.29
+    expect_near(m.value[ZM_BIAS_MEAN], 0.37 / 5, eps, "bias_mean");
     expect_near(m.value[ZM_BIAS_MEDIAN], 0.01, eps, "bias_median");
     expect_near(m.value[ZM_SIGMA_MAD], 1.4826 * 0.03, eps, "sigma_mad");
     expect_near(m.value[ZM_NMAD_148], 1.48 * 0.03, eps, "nmad_1.48");
-    expect_near(m.value[ZM_SIGMA_IQR], 0.055 / 1.349, eps, "sigma_iqr");
+    expect_near(m.value[ZM_SIGMA_IQR], 0.08 / 1.349, eps, "sigma_iqr");
     expect_near(m.value[ZM_ETA_005], 2.0 / 5, eps, "eta_0.05");
-    // 3 sigma_iqr = 0.1223: only 0.30 lies outside
+    // 3 sigma_iqr = 0.1779: only 0.30 lies outside, 0.08 only outside of the least limit
     expect_near(m.value[ZM_F_OUT_RAIL], 1.0 / 5, eps, "f_out_rail");
-    expect_near(m.value[ZM_MAE], 0.385 / 5, eps, "mae");
-    expect_near(m.value[ZM_MSE], (0.09 + 0.0004 + 0.0001 + 0.003025) / 5, eps, "mse");
+    expect_near(m.value[ZM_MAE], 0.41 / 5, eps, "mae");
+    expect_near(m.value[ZM_MSE], (0.09 + 0.0004 + 0.0001 + 0.0064) / 5, eps, "mse");
     cr_expect(isnan(m.value[ZM_R2]), "r2 of equal redshifts is undefined");
     cr_expect_eq(m.count, 5);
+}
+
+// sigma_iqr = 0.002 / 1.349 is small: without the limit of 0.06, 0.05 would be an outlier.
+Test(metrics, have_no_outliers_of_rail_below_its_least_limit)
+{
+    const double z_phot[] = {0, 0.001, 0.002, 0.003, 0.05}, z_spec[5] = {0};
+    zm_metrics m;
+    cr_assert_eq(zm_metrics_compute(z_phot, z_spec, 5, 1, 0, &m), ZM_OK);
+    expect_near(m.value[ZM_SIGMA_IQR], 0.002 / 1.349, 4 * DBL_EPSILON, "sigma_iqr");
+    cr_expect_eq(m.value[ZM_F_OUT_RAIL], 0.0);
 }
 
 Test(metrics, divide_residuals_by_one_plus_the_true_redshift)

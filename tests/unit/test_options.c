@@ -165,6 +165,8 @@ Test(options, what_was_given_with_its_default_stays_given_in_a_file)
     PARSE(&t, "--data", "a", "--steps", "1000", "--preset", "large", "--noise", "0.1");
     cr_assert_eq(t.status, ZM_OK, "%s", zm_error_detail());
     json_t *json = zm_options_json(&t.o);
+    const json_t *list = json_object_get(json, "given");
+    cr_expect_eq(json_array_size(list), 2, "steps and noise");
     char *text = json_dumps(json, 0);
     PARSE(&back, "--config", config(text));
     cr_assert_eq(back.status, ZM_OK, "%s", zm_error_detail());
