@@ -91,7 +91,7 @@ static void report(const zm_calibration *c, const zm_calibrate_report *r)
     if (!isnan(r->crossed))
         printf("%.4f after, not in-sample: each half under a calibration learnt on the "
                "other, mean of both (by chance alone %.4f)\n",
-               r->crossed, 1.74 / sqrt((double)c->objects));
+               r->crossed, r->chance);
 }
 
 static zm_status fit_and_save(const calibrate_args *args, zm_session *s,

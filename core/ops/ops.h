@@ -129,7 +129,8 @@ zm_tensor *zm_cross_entropy(zm_tape *tape, zm_tensor *logits, zm_tensor *bin,
 
 // Weighted negative log-likelihood of normal laws, without its constant: sum over rows of
 // weight * ((mean - z)^2 exp(-s) + s) / 2, times scale; otherwise as zm_squared_error.
-// With weight 1 and scale 1 / B it equals torch.nn.GaussianNLLLoss, var = exp(s).
+// With weight 1 and scale 1 / B it equals torch.nn.GaussianNLLLoss, var = exp(s), but for
+// the least variance of 1e-6 that PyTorch puts there.
 //   pred (..., 2): mean and log variance s; z, weight (rows). exp(-s) is clamped to
 //   exp(+-80), which single precision holds.
 zm_tensor *zm_gauss_nll(zm_tape *tape, zm_tensor *pred, zm_tensor *z, zm_tensor *weight,

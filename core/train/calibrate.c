@@ -200,6 +200,13 @@ static zm_status ks_crossed(const zm_calibrate_sample *s, zm_calibration_kind ki
     return ZM_OK;
 }
 
+// Kolmogorov's law has the mean sqrt(pi / 2) log 2.
+static double chance(const zm_calibrate_sample *s, zm_calibration_kind kind)
+{
+    const double samples = kind == ZM_CALIBRATION_QUANTILE ? 2.0 : 1.0;
+    return sqrt(0.5 * acos(-1.0)) * log(2.0) * sqrt(samples / (0.5 * (double)s->count));
+}
+
 zm_status zm_calibrate_assess(const zm_calibrate_sample *s,
                               const zm_calibration *calibration, zm_calibrate_report *out)
 {
@@ -207,7 +214,7 @@ zm_status zm_calibrate_assess(const zm_calibrate_sample *s,
     double *pit = allocate_pit(s->count);
     if (!pit)
         return ZM_ERR_MEMORY;
-    zm_calibrate_report r;
+    zm_calibrate_report r = {.chance = chance(s, calibration->kind)};
     zm_status st = ks(s, NULL, pit, &r.before);
     if (st == ZM_OK)
         st = ks(s, calibration, pit, &r.after);

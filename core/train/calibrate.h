@@ -38,8 +38,12 @@ typedef struct zm_calibrate_report {
     double before;  // of the head's own distributions
     double after;   // on the objects that the calibration was learnt on
     double crossed; // not in-sample: of every other object under a calibration learnt on
-                    // the rest, and the reverse, the mean of both; chance alone makes it
-                    // 1.7 / sqrt(count). NaN where the halves are too few
+                    // the rest, and the reverse, the mean of both. NaN where the halves
+                    // are too few
+    double chance;  // what crossed is on average where nothing is left to calibrate: the
+                    // mean of Kolmogorov's law at half the objects, and of two samples
+                    // of half the objects where one taught a map for the other (which
+                    // is a little more than what it is, as a map is smooth)
 } zm_calibrate_report;
 zm_status zm_calibrate_assess(const zm_calibrate_sample *sample,
                               const zm_calibration *calibration,

@@ -154,6 +154,33 @@ Test(calibrate, none_changes_nothing)
     cr_expect_eq(memcmp(null, head, sizeof head), 0);
 }
 
+// Of a perfect head. The distance scatters by 30 % (Kolmogorov's law), the mean of 40 by
+// 4.7 %; the limit is three times that. A map between knots is smoother than the steps of
+// 250 objects, which takes a little off.
+Test(calibrate, chance_is_what_a_perfect_head_comes_to)
+{
+    enum { PARTS = 40, OBJECTS = COUNT / PARTS };
+    const zm_calibration_kind kinds[] = {ZM_CALIBRATION_NONE, ZM_CALIBRATION_QUANTILE};
+    draw(11, 0.0, 1.0, COUNT);
+    for (size_t k = 0; k < ZM_COUNT_OF(kinds); k++) {
+        zm_calibrate_report r = {0};
+        double mean = 0.0;
+        for (uint32_t i = 0; i < PARTS; i++) {
+            zm_calibrate_sample s = sample_of(&normal);
+            zm_calibration c;
+            s.first = i * OBJECTS;
+            s.count = OBJECTS;
+            cr_assert_eq(zm_calibrate_fit(&s, kinds[k], &c), ZM_OK);
+            cr_assert_eq(zm_calibrate_assess(&s, &c, &r), ZM_OK);
+            mean += r.crossed / PARTS;
+        }
+        const double smooth = kinds[k] == ZM_CALIBRATION_QUANTILE ? 0.1 : 0.0;
+        const double ratio = mean / r.chance;
+        cr_expect(ratio > 0.86 - smooth && ratio < 1.14, "%s: %g of %g",
+                  zm_calibration_name(kinds[k]), mean, r.chance);
+    }
+}
+
 Test(calibrate, assessment_tells_in_sample_from_crossed)
 {
     zm_calibration c;
