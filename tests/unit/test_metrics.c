@@ -35,7 +35,8 @@ Test(metrics, have_the_values_worked_out_by_hand)
     cr_expect_eq(m.count, 5);
 }
 
-// sigma_iqr = 0.002 / 1.349 is small: without the limit of 0.06, 0.05 would be an outlier.
+// sigma_iqr = 0.002 / 1.349 is small: without the limit of 0.06, 0.05 would be an
+// outlier.
 Test(metrics, have_no_outliers_of_rail_below_its_least_limit)
 {
     const double z_phot[] = {0, 0.001, 0.002, 0.003, 0.05}, z_spec[5] = {0};
