@@ -434,12 +434,24 @@ static zm_status check_calibrate(run *r)
     return ZM_OK;
 }
 
+// A recipe's warm-up may be longer than the steps that were asked for.
+static void warn_warmup(const run *r)
+{
+    const zm_schedule *s = &r->config.schedule;
+    if (s->kind == ZM_SCHEDULE_COSINE && s->warmup_steps >= s->steps)
+        zm_log_write(&r->log, ZM_LOG_WARN,
+                     "the warm-up takes %llu steps, the run has %llu: the learning rate "
+                     "never comes to --lr",
+                     (unsigned long long)s->warmup_steps, (unsigned long long)s->steps);
+}
+
 static zm_status run_on(run *r, bool labelled)
 {
     const zm_train_args *args = r->args;
     const zm_common *common = &r->options->common;
     ZM_TRY(check_calibrate(r));
     ZM_TRY(configure(args, common, &r->order, labelled, &r->config));
+    warn_warmup(r);
     r->model->simulated = r->model->simulated || r->ds->simulated;
     ZM_TRY(train(r));
     if (r->ds->skipped == 0)

@@ -65,7 +65,8 @@ run_killed pretrain "${pretrain[@]}"
 run_killed finetune "${finetune[@]}"
 run_killed pdf "${pdf[@]}"
 for file in model best; do
-    "$zmae" info --json "$dir/pdf-killed/$file.safetensors" | grep -q '"map"' ||
+    "$zmae" info --json "$dir/pdf-killed/$file.safetensors" >"$dir/info.json"
+    grep -q '"map"' "$dir/info.json" ||
         fail "pdf: $file.safetensors has lost its calibration"
 done
 

@@ -104,6 +104,10 @@ finetune --init "$dir/try0/model.safetensors" --head pdf --bins 60 --z-range=-0.
 finetune --init "$dir/pdf/model.safetensors" --out "$dir/again" # keeps its head
 "$zmae" info --json "$dir/again/model.safetensors" >"$dir/again.json"
 grep -q '"z_max": 1.1' "$dir/again.json" || fail "the head of --init was not kept"
+lines=$("$zmae" finetune --data "$dir/sky.fits" --init "$init" --preset astromae-exp2 \
+    --steps 1 --batch 8 --out "$dir/short" 2>&1)
+grep -q 'warm-up takes 180 steps, the run has 1' <<<"$lines" || fail "no warning: $lines"
+
 # A head that was asked for although it is the default is in config.json, too.
 finetune --init "$dir/pdf/model.safetensors" --head regression --out "$dir/point"
 "$zmae" finetune --config "$dir/point/config.json" --out "$dir/point-again"
