@@ -438,7 +438,7 @@ static zm_status check_calibrate(run *r)
 static void warn_warmup(const run *r)
 {
     const zm_schedule *s = &r->config.schedule;
-    if (s->kind == ZM_SCHEDULE_COSINE && s->warmup_steps >= s->steps)
+    if (s->kind == ZM_SCHEDULE_COSINE && s->warmup_steps > s->steps)
         zm_log_write(&r->log, ZM_LOG_WARN,
                      "the warm-up takes %llu steps, the run has %llu: the learning rate "
                      "never comes to --lr",
