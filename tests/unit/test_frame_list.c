@@ -12,9 +12,16 @@ static void setup(void)
     test_dir_create(dir);
 }
 
+// The folders that tests make, inner ones first.
 static void teardown(void)
 {
-    test_dir_remove(dir);
+    static const char *const folders[] = {"301/3", "301", "40", "."};
+    for (size_t i = 0; i < ZM_COUNT_OF(folders); i++) {
+        char path[TEST_PATH];
+        struct stat info;
+        if (stat(test_join(dir, folders[i], path), &info) == 0)
+            test_dir_remove(i + 1 < ZM_COUNT_OF(folders) ? path : dir);
+    }
 }
 
 TestSuite(frame_list, .init = setup, .fini = teardown);
