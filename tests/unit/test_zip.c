@@ -198,6 +198,9 @@ Test(zip, entries_that_cannot_be_are_refused)
     e.local_name = "b";
     expect_refused(&e, 1, "differ");
     e = item("a");
+    e.local_crc = 1;
+    expect_refused(&e, 1, "differ");
+    e = item("a");
     e.method = 12;
     expect_refused(&e, 1, "another compression");
     e = item("a");

@@ -17,6 +17,7 @@ typedef struct zip_item {
     uint16_t method, flags;
     uint16_t local_flags;   // where unlike flags
     const char *local_name; // where unlike name
+    uint32_t local_crc;     // where unlike crc
     uint32_t name_size;     // where not that of name
     bool shares_header;     // points at the local header of the item before it
     uint32_t shift;         // added to the offset of the local header
@@ -76,7 +77,9 @@ static inline void zip_build(zip_image *z, const zip_item *items, uint32_t count
         if (e->shares_header)
             continue;
         zip_put(z, 0x04034b50, 4);
-        zip_put_common(z, e, e->local_flags ? e->local_flags : e->flags);
+        zip_item local = *e;
+        local.crc = e->local_crc ? e->local_crc : e->crc;
+        zip_put_common(z, &local, e->local_flags ? e->local_flags : e->flags);
         zip_put(z, zip_name_size(e), 2);
         zip_put(z, 0, 2);
         zip_put_bytes(z, name, zip_name_size(e));
