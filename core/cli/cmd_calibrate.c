@@ -80,17 +80,20 @@ static zm_status predict_held_out(zm_session *s, bool quiet, held_out *held)
 
 static void report(const zm_calibration *c, const zm_calibrate_report *r)
 {
-    printf("%s calibration on %llu objects", zm_calibration_name(c->kind),
-           (unsigned long long)c->objects);
-    if (c->kind != ZM_CALIBRATION_NONE)
-        printf(", temperature %.4f", c->temperature);
-    printf("\nKS of the PIT to the uniform law, 0 = calibrated\n"
+    const unsigned long long objects = c->objects;
+    if (c->kind == ZM_CALIBRATION_NONE) {
+        printf("no calibration; KS of the PIT of %llu objects to the uniform law: %.4f\n",
+               objects, r->before);
+        return;
+    }
+    printf("%s calibration on %llu objects, temperature %.4f\n"
+           "KS of the PIT to the uniform law, 0 = calibrated\n"
            "%.4f before\n"
            "%.4f after, in-sample: on the objects that it was learnt on\n",
-           r->before, r->after);
+           zm_calibration_name(c->kind), objects, c->temperature, r->before, r->after);
     if (!isnan(r->crossed))
         printf("%.4f after, not in-sample: each half under a calibration learnt on the "
-               "other, mean of both (by chance alone %.4f)\n",
+               "other, mean of both (chance alone gives %.4f on average)\n",
                r->crossed, r->chance);
 }
 

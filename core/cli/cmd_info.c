@@ -24,8 +24,7 @@ static json_t *axes_json(const uint64_t *axes, uint32_t count)
     return list;
 }
 
-// ---- FITS
-// ------------------------------------------------------------------------------
+// ---- FITS ---------------------------------------------------------------------------
 
 static json_t *hdu_json(const zm_fits_hdu *h)
 {
@@ -70,8 +69,7 @@ static zm_status fits_info(const char *path, json_t *root)
     return ZM_OK;
 }
 
-// ---- named tensors: safetensors and PyTorch
-// ---------------------------------------------
+// ---- named tensors: safetensors and PyTorch -----------------------------------------
 
 static const char *dtype_name(zm_st_dtype dtype)
 {
@@ -188,8 +186,7 @@ static zm_status tensors_info(const char *path, json_t *root)
     return status == ZM_OK ? list_tensors(path, root) : status;
 }
 
-// ---- data sets
-// -------------------------------------------------------------------------
+// ---- data sets ----------------------------------------------------------------------
 
 static void dataset_summary(const zm_dataset *ds, json_t *root)
 {
@@ -217,8 +214,28 @@ static void dataset_summary(const zm_dataset *ds, json_t *root)
     json_object_set_new(root, "data_set", o);
 }
 
-// ---- the verb
-// --------------------------------------------------------------------------
+// ---- the verb -----------------------------------------------------------------------
+
+static void print_value(json_t *value)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    const char *plain = json_is_string(value) ? json_string_value(value) : text;
+    fputs(plain ? plain : "", stdout);
+    free(text);
+}
+
+// "name: OBJECTS, rows: 50"
+static void print_line(json_t *object)
+{
+    const char *key, *separator = "";
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        printf("%s%s: ", separator, key);
+        print_value(value);
+        separator = ", ";
+    }
+}
 
 // Prints an object as "key: value" lines; lists of objects one line each.
 static void print_text(json_t *object, int indent)
@@ -231,10 +248,9 @@ static void print_text(json_t *object, int indent)
             json_is_object(value) ||
             (json_is_array(value) && json_is_object(json_array_get(value, 0)));
         if (!nested) {
-            char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-            const char *plain = json_is_string(value) ? json_string_value(value) : text;
-            printf("%*s%s: %s\n", indent, "", key, plain ? plain : "");
-            free(text);
+            printf("%*s%s: ", indent, "", key);
+            print_value(value);
+            putchar('\n');
             continue;
         }
         printf("%*s%s:\n", indent, "", key);
@@ -244,9 +260,9 @@ static void print_text(json_t *object, int indent)
         json_t *item;
         json_array_foreach(value, i, item)
         {
-            char *text = json_dumps(item, JSON_REAL_PRECISION(6));
-            printf("%*s%zu %s\n", indent + 2, "", i, text ? text : "");
-            free(text);
+            printf("%*s%zu  ", indent + 2, "", i);
+            print_line(item);
+            putchar('\n');
         }
     }
 }

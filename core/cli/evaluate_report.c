@@ -83,7 +83,7 @@ static void print_bins(const zm_evaluation *e, zm_bin_axis axis)
         printf("%8.*f to %8.*f %8" PRIu64, digits, bin->low, digits, bin->high, m->count);
         for (size_t c = 0; c < ZM_COUNT_OF(columns); c++) {
             char a[NUMBER], b[NUMBER];
-            printf("  %9s +- %-8s", number(m->value[columns[c]], 5, a),
+            printf("  %10s +- %7s", number(m->value[columns[c]], 5, a),
                    number(m->error[columns[c]], 5, b));
         }
         putchar('\n');

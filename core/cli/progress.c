@@ -60,10 +60,10 @@ static void draw(zm_progress *p, bool last)
     else
         format_time(rate > 0 ? (double)(p->total - p->done) / rate : 0, time_text,
                     sizeof time_text);
-    fprintf(stderr, "%s%s: %" PRIu64 "/%" PRIu64 " %s, %.3g/s, %s%s%s%s%s",
-            p->rewrite ? "\r\033[K" : "", p->what, p->done, p->total, p->unit, rate,
-            last ? "took " : "", time_text, last ? "" : " left", *p->note ? ", " : "",
-            p->note);
+    fprintf(stderr, "%s%s: %" PRIu64 "/%" PRIu64 " %s, %.*f/s, %s%s%s%s%s",
+            p->rewrite ? "\r\033[K" : "", p->what, p->done, p->total, p->unit,
+            rate < 10 ? 2 : 0, rate, last ? "took " : "", time_text, last ? "" : " left",
+            *p->note ? ", " : "", p->note);
     if (last || !p->rewrite)
         fputc('\n', stderr);
     line_open = p->rewrite && !last;
