@@ -161,10 +161,10 @@ static const zm_detail details[] = {
     {"16", "a measured flux was not positive"},
     {"32", "magnitudes lie outside of the range of the training set"},
     {"64", "some pixels lie off the frames (prepare)"},
-    {"128", "no pixel at all (prepare)"},
-    {"256", "a band has no pixel: its frame is missing or bad (prepare)"},
+    {"128", "no pixel at all: z_phot is nan"},
+    {"256", "a band has no pixel, as where its frame is missing"},
     {"512", "an earlier row has the same object_id (prepare)"},
-    {"1024", "the row of the catalogue has no position (prepare)"},
+    {"1024", "the row of the catalogue has no position (prepare): z_phot is nan"},
     {0}};
 
 static int run(int argc, const char *const *argv)

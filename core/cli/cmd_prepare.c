@@ -144,11 +144,11 @@ static const zm_detail details[] = {
      "and the other bands: model magnitudes; also cModelMag_u, petroMag_u, and "
      "modelFlux_u in nanomaggies"},
     {"extinction_u, ext_u, ebv", "extinction in magnitudes, or E(B-V)"},
-    {NULL,
-     "Magnitudes are dereddened: dered_* as they are, others less extinction_*, else "
-     "less E(B-V) times 5.155 3.793 2.751 2.086 1.479. Aperture magnitudes are "
-     "measured on the cutout within 3 arcsec and dereddened by 4.239 3.303 2.285 "
-     "1.698 1.263 times E(B-V)."},
+    {NULL, "Magnitudes are dereddened: dered_* as they are, others less extinction_* as "
+           "they are, else less E(B-V) times 4.239 3.303 2.285 1.698 1.263 (Schlafly & "
+           "Finkbeiner 2011). Aperture magnitudes are measured on the cutout within 3 "
+           "arcsec and use the same coefficients. Where there is no ebv, E(B-V) is taken "
+           "from extinction_*, by the set of coefficients that their ratios fit."},
     {"Detection", NULL},
     {NULL,
      "With --detect the sources of each r frame are found by the method of "

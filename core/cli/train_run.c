@@ -283,7 +283,7 @@ static zm_status take_result(run *r)
         warn_log(r);
     char note[64];
     if (isfinite(r->best_loss))
-        snprintf(note, sizeof note, "loss %.5g, validation %.5g", result.loss,
+        snprintf(note, sizeof note, "loss %.5g, best validation %.5g", result.loss,
                  r->best_loss);
     else
         snprintf(note, sizeof note, "loss %.5g", result.loss);

@@ -56,6 +56,17 @@ for verb in "${verbs[@]}"; do
     done < <("$zmae" "$verb" --help | sed -n 's/^  *\(-., \)\?\(--[a-z-]*\).*/\2/p')
     [[ $("$zmae" help "$verb") == "$("$zmae" "$verb" --help)" ]] || bad "zmae help $verb differs"
 done
+# The bits of the flags column stand in the header, the manual and the README.
+sources=$(dirname "${BASH_SOURCE[0]}")/../..
+mapfile -t shifts < <(sed -n 's/.*ZM_FLAG_[A-Z_]* = 1u << \([0-9]*\),.*/\1/p' \
+    "$sources/core/data/dataset.h")
+((${#shifts[@]} > 0)) || bad "no flags in core/data/dataset.h"
+for shift in "${shifts[@]}"; do
+    bit=$((1 << shift))
+    grep -qF "\fB$bit\fR" "$dir/zmae-predict.1" || bad "zmae-predict.1 leaves out flag $bit"
+    grep -q "^| $bit |" "$sources/README.md" || bad "README.md leaves out flag $bit"
+    checks=$((checks + 2))
+done
 ! "$zmae" man nothing >/dev/null 2>&1 || bad "a page of a verb that does not exist"
 
 printf '%d pages, %d checks, %d failed\n' $((${#verbs[@]} + 1)) $checks $failed
