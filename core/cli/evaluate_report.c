@@ -30,19 +30,19 @@ static void print_join(const zm_evaluation *e)
 {
     const zm_redshift_pairs *p = &e->pairs;
     const bool own = e->truth.count == 0;
-    printf("%" PRIu64 " objects; z_phot: column %s of %s;\nz_spec: column %s of %s, %s\n",
-           p->count, e->pred.z_phot.name, e->pred.path, p->spec_name, p->spec_path,
+    printf("%" PRIu64
+           " object%s; z_phot: column %s of %s;\nz_spec: column %s of %s, %s\n",
+           p->count, p->count == 1 ? "" : "s", e->pred.z_phot.name, e->pred.path,
+           p->spec_name, p->spec_path,
            own        ? "the same rows"
            : p->by_id ? "joined by object_id"
                       : "joined by row");
     if (p->no_prediction > 0)
-        printf("  %" PRIu64 " predictions without a finite z_phot were left out\n",
-               p->no_prediction);
+        printf("  left out for want of a finite z_phot: %" PRIu64 "\n", p->no_prediction);
     if (p->no_truth > 0)
-        printf("  %" PRIu64 " predictions without a true redshift were left out\n",
-               p->no_truth);
+        printf("  left out for want of a true redshift: %" PRIu64 "\n", p->no_truth);
     if (p->unused_truth > 0)
-        printf("  %" PRIu64 " of %" PRIu64 " true redshifts were not predicted\n",
+        printf("  true redshifts that were not predicted: %" PRIu64 " of %" PRIu64 "\n",
                p->unused_truth, p->truth_rows);
 }
 

@@ -143,7 +143,7 @@ static zm_status report(const char *run, const zm_training_curve *c, bool json)
     printf("%s: step %.0f, loss %.6g at first, %.6g at last\n", run, c->step[last],
            c->loss[0], c->loss[last]);
     if (validated)
-        printf("%llu validations, the best %.6g at step %.0f\n",
+        printf("validations: %llu, the best %.6g at step %.0f\n",
                (unsigned long long)c->validations, val, step);
     return zm_report_flush();
 }
