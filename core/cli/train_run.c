@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/cli/progress.h"
+#include "core/cli/train_config.h"
 #include "core/cli/validation.h"
 #include "core/io/bytes.h"
 #include "core/io/path.h"
@@ -123,88 +124,6 @@ static zm_status save_model(run *r, const char *name)
     const zm_status st = zm_model_save(r->model, path);
     free(path);
     r->model->calibration = (zm_calibration){.kind = ZM_CALIBRATION_NONE};
-    return st;
-}
-
-// Options that decide the result; where the files are and who computes do not.
-static zm_status describe_config(run *r)
-{
-    static const char *const apart[] = {
-        "out",    "resume",           "device",    "threads", "quiet", "verbose",
-        "config", "checkpoint-every", "log-every", "init",    "data",  "preset"};
-    json_t *all = zm_options_values(r->options);
-    for (size_t i = 0; i < ZM_COUNT_OF(apart); i++)
-        json_object_del(all, apart[i]);
-    json_object_set_new(all, "objects", json_integer((json_int_t)r->ds->count));
-    json_object_set_new(all, "model", zm_model_metadata(r->model));
-    r->config_text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-    json_decref(all);
-    return r->config_text ? ZM_OK : ZM_FAIL(ZM_ERR_MEMORY, "no memory for the options");
-}
-
-static zm_status write_config(const run *r)
-{
-    char *path = zm_path_join(r->args->out, "config.json");
-    json_t *all = zm_options_json(r->options);
-    char *text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_INDENT(2)) : NULL;
-    zm_atomic_file file = {0};
-    zm_status st = path && text ? zm_atomic_begin(path, &file)
-                                : ZM_FAIL(ZM_ERR_MEMORY, "no memory for config.json");
-    if (st == ZM_OK)
-        st = zm_atomic_write(&file, text, strlen(text));
-    if (st == ZM_OK)
-        st = zm_atomic_commit(&file);
-    else
-        zm_atomic_abort(&file);
-    json_decref(all);
-    free(text);
-    free(path);
-    return st;
-}
-
-// The first key whose values differ, or that only one of two objects has; NULL = none.
-static const char *first_difference(json_t *a, json_t *b)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach(a, key, value)
-    {
-        if (!json_equal(value, json_object_get(b, key)))
-            return key;
-    }
-    json_object_foreach(b, key, value)
-    {
-        if (!json_object_get(a, key))
-            return key;
-    }
-    return NULL;
-}
-
-// Says which option of the checkpoint differs from the command line.
-static zm_status compare_config(const run *r, const zm_checkpoint *c)
-{
-    if (strcmp(c->config, r->config_text) == 0)
-        return ZM_OK;
-    json_t *then = json_loads(c->config, 0, NULL);
-    json_t *now = json_loads(r->config_text, 0, NULL);
-    const char *key = first_difference(now, then);
-    zm_status st;
-    if (key && strcmp(key, "model") == 0)
-        st = ZM_FAIL(ZM_ERR_USAGE,
-                     "%s: was made with another model or scale of pixels and magnitudes: "
-                     "resume with the same --data and --init",
-                     c->path);
-    else if (key && strcmp(key, "objects") == 0)
-        st = ZM_FAIL(ZM_ERR_USAGE,
-                     "%s: was made with another number of objects: resume "
-                     "with the same data",
-                     c->path);
-    else
-        st = ZM_FAIL(ZM_ERR_USAGE,
-                     "%s: was made with another --%s: resume with the same options",
-                     c->path, key ? key : "option");
-    json_decref(then);
-    json_decref(now);
     return st;
 }
 
@@ -349,7 +268,7 @@ static zm_status prepare(run *r, const zm_checkpoint *c)
     if (c->path)
         ZM_TRY(restore(r, c));
     ZM_TRY(zm_make_dirs(r->args->out)); // nothing is left of a run that cannot start
-    ZM_TRY(write_config(r));
+    ZM_TRY(zm_train_config_write(r->args->out, r->options));
     ZM_TRY(zm_train_log_open(r->args->out, zm_trainer_steps(r->trainer), &r->files));
     const zm_train_memory memory = zm_trainer_memory(r->trainer);
     zm_log_write(
@@ -379,7 +298,7 @@ static bool model_follows(const run *r, const zm_checkpoint *c)
 static zm_status train(run *r)
 {
     zm_checkpoint c = {0};
-    ZM_TRY(describe_config(r));
+    ZM_TRY(zm_train_config_text(r->options, r->ds, r->model, &r->config_text));
     if (!r->args->resume && zm_checkpoint_any(r->args->out))
         return ZM_FAIL(ZM_ERR_USAGE,
                        "%s: holds checkpoints of an earlier run: give --resume auto to "
@@ -389,7 +308,7 @@ static zm_status train(run *r)
     zm_status st =
         r->args->resume ? zm_checkpoint_load_newest(r->args->out, &r->log, &c) : ZM_OK;
     if (st == ZM_OK && c.path)
-        st = compare_config(r, &c);
+        st = zm_train_config_compare(c.path, c.config, r->config_text);
     if (st == ZM_OK && c.path && c.state.step >= r->config.schedule.steps &&
         model_follows(r, &c)) {
         zm_log_write(&r->log, ZM_LOG_INFO, "%s: finished already", r->args->out);
