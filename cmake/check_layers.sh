@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fails when a file includes upwards. The order, lowest first:
-#   base, cpus, rng < gpu < io < tensor, tape < ops < data < nn < train < cli
+#   base, cpus, rng < gpu < io < plot, tensor, tape < ops < data < sky, survey < nn <
+#   train < cli
 # and io knows nothing of devices. Backends see core only up to gpu;
 # core sees backends nowhere but in core/gpu_devices.c, through core/gpu_impl.h. A backend
 # may also write files (a pipeline cache) through core/io/bytes.h.
@@ -16,10 +17,12 @@ function layer(path)
     if (path ~ /^core\/io\//) return 3
     if (path ~ /^core\/(tensor|tape)[a-z_]*\.[ch]$/) return 4
     if (path ~ /^core\/ops\//) return 5
+    if (path ~ /^core\/plot\//) return 4
     if (path ~ /^core\/data\//) return 6
-    if (path ~ /^core\/nn\//) return 7
-    if (path ~ /^core\/train\//) return 8
-    if (path ~ /^core\/cli\//) return 9
+    if (path ~ /^core\/(sky|survey)\//) return 7
+    if (path ~ /^core\/nn\//) return 8
+    if (path ~ /^core\/train\//) return 9
+    if (path ~ /^core\/cli\//) return 10
     return 0
 }
 /^[ \t]*#[ \t]*include[ \t]*"/ {

@@ -4,9 +4,9 @@
 
 #include "core/cli/cli.h"
 #include "core/cli/progress.h"
-#include "core/data/cube_import.h"
 #include "core/io/state_dict.h"
 #include "core/io/zip.h"
+#include "core/survey/cube_import.h"
 #include "core/train/model.h"
 
 typedef struct convert_args {

@@ -3,9 +3,9 @@
 
 #include "core/cli/cli.h"
 #include "core/cli/progress.h"
-#include "core/data/cube_import.h"
-#include "core/data/detect_frames.h"
-#include "core/data/prepare.h"
+#include "core/survey/cube_import.h"
+#include "core/survey/detect_frames.h"
+#include "core/survey/prepare.h"
 
 typedef struct arguments {
     zm_prepare_params frames;

@@ -1,6 +1,6 @@
 #include "core/cli/cli.h"
 #include "core/cli/progress.h"
-#include "core/data/simulate.h"
+#include "core/sky/simulate.h"
 
 static void show_progress(void *user, uint64_t done, uint64_t count)
 {

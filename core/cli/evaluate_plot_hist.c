@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cli/evaluate_plots.h"
-#include "core/cli/plot_table.h"
+#include "core/plot/plot_table.h"
 
 enum { WIDTH = 900, HEIGHT = 660, MIN_BINS = 10, MAX_BINS = 120 };
 static const zm_box frame = {110, 90, 860, 570};

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cli/evaluate_plots.h"
-#include "core/cli/plot_table.h"
+#include "core/plot/plot_table.h"
 
 enum { WIDTH = 1240, HEIGHT = 660, BINS = 20, FEW_BINS = 10, CURVE = 201 };
 static const zm_box left = {90, 90, 590, 570}, right = {720, 90, 1200, 570};

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "core/cli/evaluate_plots.h"
-#include "core/cli/plot_table.h"
+#include "core/plot/plot_table.h"
 
 enum {
     WIDTH = 900,

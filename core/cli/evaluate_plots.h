@@ -3,7 +3,7 @@
 #define ZM_EVALUATE_PLOTS_H
 
 #include "core/cli/evaluation.h"
-#include "core/cli/plot.h"
+#include "core/plot/plot.h"
 
 // Writes into a folder, which is made where missing, each with the numbers drawn as CSV:
 //   zphot_zspec.png  density of z_phot against z_spec

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "core/cli/evaluate_plots.h"
-#include "core/cli/plot_table.h"
 #include "core/cli/report.h"
 #include "core/cli/training_curve.h"
 #include "core/io/bytes.h"
+#include "core/plot/plot_table.h"
 
 enum { WIDTH = 900, HEIGHT = 800, WINDOWS = 50 };
 static const zm_box upper = {120, 90, 870, 500}, lower = {120, 560, 870, 715};

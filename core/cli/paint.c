@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "core/cli/plot_canvas.h"
+#include "core/plot/plot_canvas.h"
 
 enum {
     CELL = 128, // pixels of a panel at least

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/data/frame_cut.h"
+#include "core/survey/frame_cut.h"
 
 enum { WIDTH = 2048, HEIGHT = 1489, SIZE = 64, MAX_THREADS = 64 };
 

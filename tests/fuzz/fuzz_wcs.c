@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/data/wcs.h"
+#include "core/survey/wcs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

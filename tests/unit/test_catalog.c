@@ -1,4 +1,4 @@
-#include "core/data/catalog.h"
+#include "core/sky/catalog.h"
 
 #include <criterion/criterion.h>
 #include <fitsio.h>

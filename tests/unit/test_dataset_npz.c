@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#include "core/data/cube_import.h"
 #include "core/data/dataset.h"
 #include "core/data/photometry.h"
+#include "core/survey/cube_import.h"
 
 // A cube of ROWS cutouts and its labels, in one archive.
 enum { ROWS = 5, SIDE = 4, WIDE = 6, IMAGE = ZM_BANDS * SIDE * WIDE };

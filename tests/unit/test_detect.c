@@ -3,10 +3,10 @@
 #include <math.h>
 #include <pthread.h>
 
-#include "core/data/detect.h"
 #include "core/data/photometry.h"
 #include "core/io/csv.h"
 #include "core/io/fits.h"
+#include "core/survey/detect.h"
 
 static const double noise_nmgy = 0.03;
 static const double fwhm_px = 3.5;

@@ -3,9 +3,9 @@
 #include <fitsio.h>
 #include <math.h>
 
-#include "core/data/detect_frames.h"
 #include "core/data/photometry.h"
-#include "core/data/prepare.h"
+#include "core/survey/detect_frames.h"
+#include "core/survey/prepare.h"
 
 // Two fields of one run, the second 200 rows farther along the scan, which is turned by
 // 35 degrees against north; the bands are shifted against each other as those of SDSS

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "core/data/photometry.h"
-#include "core/data/prepare_match.h"
+#include "core/survey/prepare_match.h"
 
 enum { WIDE = 120, HIGH = 100, SIZE = 32 };
 

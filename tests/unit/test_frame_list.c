@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/data/frame_list.h"
+#include "core/survey/frame_list.h"
 
 static char dir[TEST_PATH];
 

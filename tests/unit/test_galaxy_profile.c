@@ -1,10 +1,10 @@
-#include "core/data/galaxy_profile.h"
+#include "core/sky/galaxy_profile.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/data/sky_model.h"
+#include "core/sky/sky_model.h"
 
 #define SIDE 401 // pixels; the middle is pixel 200
 

@@ -1,4 +1,4 @@
-#include "core/data/galaxy_sed.h"
+#include "core/sky/galaxy_sed.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

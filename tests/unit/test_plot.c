@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/cli/plot_font.h"
-#include "core/cli/plot_impl.h"
+#include "core/plot/plot_font.h"
+#include "core/plot/plot_impl.h"
 #include "io_helpers.h"
 
 // Ink of a black drawing on white, in pixels.

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/data/resample.h"
+#include "core/survey/resample.h"
 
 enum { SIDE = 96, SIZE = 48, NODES = 4 };
 

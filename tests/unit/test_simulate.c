@@ -1,4 +1,4 @@
-#include "core/data/simulate.h"
+#include "core/sky/simulate.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/data/cutout.h"
 #include "core/data/photometry.h"
-#include "core/data/sky_model.h"
+#include "core/sky/cutout.h"
+#include "core/sky/sky_model.h"
 
 #define SIZE   64
 #define PIXELS ((size_t)SIZE * SIZE)

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "core/data/photometry.h"
-#include "core/data/source_list.h"
+#include "core/survey/source_list.h"
 
 typedef struct heard {
     int warnings;

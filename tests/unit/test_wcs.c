@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "core/data/frame_cut.h"
-#include "core/data/wcs.h"
+#include "core/survey/frame_cut.h"
+#include "core/survey/wcs.h"
 
 enum { HEADER_BYTES = 80 * 40 + 1 };
 
