@@ -15,6 +15,8 @@ static int end_of(const char *path, bool saves, int number, int times)
     cr_assert_geq(child, 0);
     if (child == 0) {
         zm_atomic_file file = {0};
+        signal(number,
+               SIG_DFL); // a shell starts what it starts in the background without
         zm_cli_clean_on_signals();
         if (saves)
             zm_cli_catch_signals();
