@@ -285,10 +285,16 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
 {
     bool fits = false, zip = false, folder = false;
     ZM_TRY(look_at(path, &fits, &zip, &folder));
-    bool torch = false; // a zip archive, too
-    if (zip)
-        ZM_TRY(zm_state_dict_is(path, &torch));
-    const bool only_data = folder || (zip && !torch); // can be nothing else
+    bool tensors = false; // of a PyTorch file, a zip archive, too
+    if (!folder)
+        ZM_TRY(zm_state_dict_is(path, &tensors));
+    if (!fits && !zip && !folder && !tensors)
+        return ZM_FAIL(
+            ZM_ERR_FORMAT,
+            "%s: expected a safetensors, PyTorch, FITS or npz file or a folder "
+            "of cutouts, found something else",
+            path);
+    const bool only_data = folder || (zip && !tensors); // can be nothing else
     json_object_set_new(root, "file", json_string(path));
     if (fits)
         ZM_TRY(fits_info(path, root));
@@ -301,7 +307,7 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
     if (st == ZM_OK)
         dataset_summary(ds, root);
     zm_dataset_close(&ds);
-    if (zip && !torch && st == ZM_OK)
+    if (zip && !tensors && st == ZM_OK)
         json_object_set_new(root, "format", json_string("npz"));
     return only_data ? st : ZM_OK; // not every file is a data set
 }
