@@ -288,7 +288,9 @@ static zm_status describe(const char *path, const zm_common *common, json_t *roo
     bool tensors = false; // of a PyTorch file, a zip archive, too
     if (!folder)
         ZM_TRY(zm_state_dict_is(path, &tensors));
-    if (!fits && !zip && !folder && !tensors)
+    const bool known = fits || zip || folder || tensors;
+    if (!known &&
+        !zm_has_extension(path, ".safetensors")) // whose reader says what is wrong
         return ZM_FAIL(
             ZM_ERR_FORMAT,
             "%s: expected a safetensors, PyTorch, FITS or npz file or a folder "
