@@ -9,7 +9,7 @@
 #include "core/cli/report.h"
 #include "core/data/dataset.h"
 #include "core/io/fits.h"
-#include "core/io/zip.h"
+#include "core/io/path.h"
 #include "core/io/zip.h"
 #include "core/train/checkpoint.h"
 #include "core/train/weights.h"
