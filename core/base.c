@@ -36,6 +36,9 @@ zm_status zm_error_context(zm_status status, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(prefix, sizeof prefix, fmt, args);
     va_end(args);
+    const size_t length = strlen(prefix); // the message may name the file already
+    if (strncmp(detail, prefix, length) == 0 && detail[length] == ':')
+        return status;
     memcpy(old, detail, sizeof old);
     const int written = snprintf(detail, sizeof detail, "%s: ", prefix);
     const size_t used = written < 0 ? 0 : ZM_MIN((size_t)written, sizeof detail - 1);

@@ -50,7 +50,8 @@ zm_status zm_fail(zm_status status, const char *file, int line, const char *fmt,
 // The last message of this thread, "" when there was none; valid until the next failure.
 const char *zm_error_detail(void);
 
-// Puts "context: " in front of this thread's detail (once per level, as it travels up)
+// Puts "context: " in front of this thread's detail (once per level, as it travels up;
+// not again where the detail begins with it)
 // and returns status unchanged. Does nothing for ZM_OK.
 zm_status zm_error_context(zm_status status, const char *fmt, ...) ZM_PRINTF(2, 3);
 

@@ -8,6 +8,7 @@
 
 #include "core/cli/progress.h"
 #include "core/io/bytes.h"
+#include "core/io/path.h"
 
 static volatile sig_atomic_t caught; // a handler can reach nothing but a global
 
@@ -76,6 +77,26 @@ static void write_log(void *user, zm_log_level level, const char *message)
         return;
     zm_progress_break();
     fprintf(stderr, "zmae: %s%s\n", level == ZM_LOG_WARN ? "warning: " : "", message);
+}
+
+void zm_cli_check_name(const zm_log *log, const char *path, const char *const *extensions,
+                       const char *format)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (strncmp(path, "/dev/", 5) == 0 || !strchr(name, '.'))
+        return;
+    for (size_t i = 0; extensions[i]; i++)
+        if (zm_has_extension(name, extensions[i]))
+            return;
+    zm_log_write(log, ZM_LOG_WARN, "%s: is written as %s, whatever its name says", path,
+                 format);
+}
+
+void zm_cli_check_dataset_name(const zm_log *log, const char *path)
+{
+    static const char *const names[] = {".fits", ".safetensors", NULL};
+    zm_cli_check_name(log, path, names, "safetensors");
 }
 
 zm_log zm_cli_log(const zm_common *common)

@@ -22,6 +22,14 @@ int zm_cli_exit(zm_status status);
 // Log to stderr as --quiet and --verbose want it; warnings start with "zmae: warning: ".
 zm_log zm_cli_log(const zm_common *common);
 
+// Warns where the name of an output has an extension that promises another format.
+//   extensions  that fit, ends with NULL; a name without any fits, too
+void zm_cli_check_name(const zm_log *log, const char *path, const char *const *extensions,
+                       const char *format);
+
+// The same for a data set, which is safetensors unless it is called *.fits.
+void zm_cli_check_dataset_name(const zm_log *log, const char *path);
+
 // From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of unfinished outputs
 // and then end the process as they would have anyway (a shell sees 130, 143 or 129). One
 // that was ignored stays ignored. A limit on the size of files (ulimit -f) fails the

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/cli/progress.h"
 #include "core/cli/session.h"
@@ -28,6 +29,20 @@ static zm_status load_model(const calibrate_args *args, zm_session *s)
                        "only a distribution can be calibrated",
                        args->model, head ? " regression model" : "n autoencoder");
     return ZM_OK;
+}
+
+// Before the long work, which would find out as well.
+static zm_status check_labels(const zm_session *s)
+{
+    uint64_t labelled = 0;
+    for (uint64_t i = 0; i < s->ds->count; i++)
+        labelled += isfinite(s->ds->rows[i].z);
+    if (labelled >= ZM_CALIBRATE_MIN_OBJECTS)
+        return ZM_OK;
+    return ZM_FAIL(ZM_ERR_FORMAT,
+                   "%s: expected at least %d objects of known redshift to calibrate on, "
+                   "found %llu",
+                   s->ds->path, ZM_CALIBRATE_MIN_OBJECTS, (unsigned long long)labelled);
 }
 
 // Keeps the labelled ones of a batch.
@@ -124,6 +139,8 @@ static zm_status calibrate(const calibrate_args *args, const zm_common *common)
     zm_status st = load_model(args, &s);
     if (st == ZM_OK)
         st = zm_session_open(&s, args->data, common, args->batch);
+    if (st == ZM_OK)
+        st = strcmp(args->method, "none") == 0 ? ZM_OK : check_labels(&s);
     if (st == ZM_OK)
         st = predict_held_out(&s, common->quiet, &held);
     if (st == ZM_OK)

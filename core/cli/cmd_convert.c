@@ -125,6 +125,7 @@ static zm_status convert_dataset(const convert_args *a, const zm_common *common)
     zm_progress progress = zm_progress_init("convert", "cutouts", 0, 0, common->quiet);
     zm_dataset *ds = NULL;
     zm_status st;
+    zm_cli_check_dataset_name(&log, a->out);
     if (is_archive(a->in)) { // also deflated, which cannot be read at random
         const zm_cube_import_params params = {.cube = a->in, .out = a->out};
         st = zm_cube_import(&params, show_progress, &progress, &log);

@@ -56,6 +56,15 @@ static zm_status open_ensemble(job *j)
     return ZM_OK;
 }
 
+static void check_name(const job *j, zm_predictions_format format)
+{
+    static const char *const csv[] = {".csv", ".txt", NULL};
+    static const char *const fits[] = {".fits", ".fit", NULL};
+    const bool is_csv = format == ZM_PREDICTIONS_CSV;
+    zm_cli_check_name(&j->session.log, j->args->out, is_csv ? csv : fits,
+                      is_csv ? "CSV" : "FITS");
+}
+
 static zm_status open_table(job *j)
 {
     const predict_args *a = j->args;
@@ -74,6 +83,7 @@ static zm_status open_table(job *j)
                               .device = zm_gpu_caps(j->session.gpu),
                               .precision = j->common->precision,
                               .all_symmetries = a->tta};
+    check_name(j, j->info.format);
     return zm_predictions_create(a->out, &j->info, &j->table);
 }
 

@@ -111,6 +111,7 @@ static zm_status prepare_frames(const zm_options *options, arguments *a)
     p->progress = show_progress;
     p->detecting = show_detection;
     p->user = &progress;
+    zm_cli_check_dataset_name(&log, p->out);
     zm_cli_catch_signals();
     return zm_prepare(p, &log);
 }
@@ -121,6 +122,7 @@ static zm_status prepare_cube(const zm_options *options, arguments *a)
     zm_progress progress =
         zm_progress_init("prepare", "cutouts", 0, 1, options->common.quiet);
     a->cube.out = a->frames.out;
+    zm_cli_check_dataset_name(&log, a->cube.out);
     return zm_cube_import(&a->cube, show_rows, &progress, &log);
 }
 

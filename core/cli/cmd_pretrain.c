@@ -18,7 +18,8 @@ static zm_status continue_model(const pretrain_args *a, const zm_options *o,
         zm_options_given(o, "decoder-heads") ? a->mae.dec_heads : heads;
     ZM_TRY(zm_model_load(a->train.init, heads, dec_heads, out));
     if ((*out)->kind != ZM_MODEL_MAE)
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
+        return ZM_FAIL(ZM_ERR_SHAPE,
+                       "%s: is a redshift model (%s), expected a masked autoencoder",
                        a->train.init, zm_model_kind_name((*out)->kind));
     zm_mae_config *mae = &(*out)->mae.config;
     const zm_asked_size sizes[] = {{"decoder-width", a->mae.dec_width, mae->dec_width},

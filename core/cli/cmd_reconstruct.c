@@ -28,7 +28,8 @@ static zm_status load_model(job *j)
     ZM_TRY(
         zm_model_load(a->model, a->heads, a->dec_heads ? a->dec_heads : a->heads, model));
     if ((*model)->kind != ZM_MODEL_MAE)
-        return ZM_FAIL(ZM_ERR_SHAPE, "%s: is a %s model, expected a masked autoencoder",
+        return ZM_FAIL(ZM_ERR_SHAPE,
+                       "%s: is a redshift model (%s), expected a masked autoencoder",
                        a->model, zm_model_kind_name((*model)->kind));
     if (j->picture && a->count > ZM_PAINT_MAX_OBJECTS)
         return ZM_FAIL(ZM_ERR_USAGE, "--count %u: a picture holds at most %d objects",
@@ -120,6 +121,8 @@ static zm_status reconstruct(const reconstruct_args *args, const zm_common *comm
     job j = {.args = args,
              .session = {.log = zm_cli_log(common)},
              .picture = zm_has_extension(args->out, ".png")};
+    static const char *const names[] = {".png", ".safetensors", NULL};
+    zm_cli_check_name(&j.session.log, args->out, names, "safetensors");
     zm_status st = load_model(&j);
     if (st == ZM_OK)
         st = zm_session_open(&j.session, args->data, common, args->batch);

@@ -13,6 +13,7 @@ static zm_status simulate(zm_simulate_params *params, const zm_common *common)
     params->seed = common->seed;
     params->threads = common->threads;
     const zm_log log = zm_cli_log(common);
+    zm_cli_check_dataset_name(&log, params->out);
     zm_progress progress =
         zm_progress_init("simulate", "cutouts", 0, params->count, common->quiet);
     const zm_status st = zm_simulate(params, show_progress, &progress, &log);

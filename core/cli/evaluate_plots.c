@@ -17,20 +17,22 @@ zm_status zm_evaluate_write_plot(zm_plot *plot, const char *folder, const char *
     return st;
 }
 
+enum { SHORT_TEXT = 16 };
+
 // Four decimals, or powers of ten for what no longer is a redshift.
-static const char *short_number(double value, char out[ZM_PLOT_TEXT])
+static const char *short_number(double value, char out[SHORT_TEXT])
 {
-    snprintf(out, ZM_PLOT_TEXT, fabs(value) < 1000 ? "%.4f" : "%.3g", value);
+    snprintf(out, SHORT_TEXT, fabs(value) < 1000 ? "%.4f" : "%.3g", value);
     return out;
 }
 
 void zm_evaluate_headline(const zm_metrics *m, uint64_t outside, char out[ZM_PLOT_TEXT])
 {
-    char mean[ZM_PLOT_TEXT], median[ZM_PLOT_TEXT], sigma[ZM_PLOT_TEXT], beyond[64] = "";
+    char mean[SHORT_TEXT], median[SHORT_TEXT], sigma[SHORT_TEXT], beyond[32] = "";
     if (outside > 0)
         snprintf(beyond, sizeof beyond, " (%llu outside)", (unsigned long long)outside);
     snprintf(out, ZM_PLOT_TEXT,
-             "N = %llu%s    mean dz = %.20s    median %.20s    \\sigma_{MAD} = %.20s    "
+             "N = %llu%s    mean dz = %s    median %s    \\sigma_{MAD} = %s    "
              "|dz| > 0.05: %.2f %%",
              (unsigned long long)m->count, beyond,
              short_number(m->value[ZM_BIAS_MEAN], mean),

@@ -188,6 +188,17 @@ static zm_status validate_and_keep_best(run *r)
     return save_model(r, "best.safetensors");
 }
 
+static void show_progress(run *r, uint64_t steps)
+{
+    char note[64];
+    if (isfinite(r->best_loss))
+        snprintf(note, sizeof note, "loss %.5g, best validation %.5g", r->last_loss,
+                 r->best_loss);
+    else
+        snprintf(note, sizeof note, "loss %.5g", r->last_loss);
+    zm_progress_set(&r->progress, steps * r->config.batch, note);
+}
+
 static zm_status take_result(run *r)
 {
     zm_step_result result;
@@ -200,13 +211,7 @@ static zm_status take_result(run *r)
     r->last_loss = result.loss;
     if (result.step % r->args->log_every == 0 && !zm_train_log_step(&r->files, &result))
         warn_log(r);
-    char note[64];
-    if (isfinite(r->best_loss))
-        snprintf(note, sizeof note, "loss %.5g, best validation %.5g", result.loss,
-                 r->best_loss);
-    else
-        snprintf(note, sizeof note, "loss %.5g", result.loss);
-    zm_progress_set(&r->progress, (result.step + 1) * r->config.batch, note);
+    show_progress(r, result.step + 1);
     return ZM_OK;
 }
 
@@ -228,8 +233,10 @@ static zm_status after_step(run *r)
     if (!val_due && !save_due)
         return ZM_OK;
     ZM_TRY(drain(r));
-    if (val_due)
+    if (val_due) {
         ZM_TRY(validate_and_keep_best(r));
+        show_progress(r, done);
+    }
     return save_due ? save_checkpoint(r) : ZM_OK;
 }
 

@@ -26,7 +26,7 @@ typedef struct zm_train_args {
          .required = true},                                                              \
         {"resume", ZM_OPT_CHOICE(&(a).resume, "auto"), "auto",                           \
          "continue from the newest valid checkpoint in DIR"},                            \
-        {"steps", ZM_OPT_U64(&(a).steps, 0, 1e12), "N", "optimizer steps",               \
+        {"steps", ZM_OPT_U64(&(a).steps, 0, 1e12), "N", "optimizer steps, 0 = --epochs", \
          .shown = "from --epochs"},                                                      \
         {"epochs", ZM_OPT_U64(&(a).epochs, 1, 1e9), "N", "passes over the data"},        \
         {"batch", ZM_OPT_U32(&(a).batch, 1, 1 << 20), "N",                               \

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/io/path.h"
 #include "core/train/model.h"
@@ -138,6 +139,11 @@ zm_status zm_model_load(const char *path, uint32_t heads, uint32_t dec_heads,
     zm_weights *st = NULL;
     zm_model *model = NULL;
     json_t *meta = NULL;
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return ZM_FAIL(ZM_ERR_IO,
+                       "%s: is a folder, expected a model such as %s/model.safetensors",
+                       path, path);
     ZM_TRY(zm_weights_open(path, &st));
     const char *text = zm_weights_meta(st, "zmae");
     zm_status status = text ? zm_meta_parse(text, path, &meta) : ZM_OK;
