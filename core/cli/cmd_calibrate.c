@@ -36,7 +36,7 @@ static zm_status check_labels(const zm_session *s)
 {
     uint64_t labelled = 0;
     for (uint64_t i = 0; i < s->ds->count; i++)
-        labelled += isfinite(s->ds->rows[i].z);
+        labelled += isfinite(s->ds->rows[i].z) ? 1 : 0;
     if (labelled >= ZM_CALIBRATE_MIN_OBJECTS)
         return ZM_OK;
     return ZM_FAIL(ZM_ERR_FORMAT,
