@@ -322,7 +322,7 @@ def bad_fits(c, directory):
 def tables(c):
     """Predictions and truths for evaluate."""
     csv = lambda name, regex, text: c.add("pred", name, 3, regex, text.encode("latin-1"))
-    csv("pred-empty.csv", "pred-empty", "")
+    csv("pred-empty.csv", "column names", "")
     csv("pred-header-only.csv", "no rows", "object_id,z_phot,z_spec\n")
     csv("pred-no-phot.csv", "z_phot", "object_id,z_spec\n1,0.1\n")
     csv("pred-no-spec.csv", "z_spec", "object_id,z_phot\n1,0.1\n")

@@ -86,9 +86,11 @@ Test(parameters, every_variant_has_the_count_of_pytorch)
         const uint64_t apart = cls + count_of(ps, "pos_embed");
         const json_t *counts = json_object_get(want, cases[i].name);
         cr_expect_eq(zm_params_count(ps, false) - apart,
-                     json_integer_value(json_array_get(counts, 0)), "%s", cases[i].name);
+                     (uint64_t)json_integer_value(json_array_get(counts, 0)), "%s",
+                     cases[i].name);
         cr_expect_eq(zm_params_count(ps, true) - (cases[i].train_encoder ? cls : 0),
-                     json_integer_value(json_array_get(counts, 1)), "%s", cases[i].name);
+                     (uint64_t)json_integer_value(json_array_get(counts, 1)), "%s",
+                     cases[i].name);
         zm_model_destroy(&model);
     }
     json_decref(want);
